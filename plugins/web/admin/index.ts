@@ -118,7 +118,7 @@ export const admin = definePlugin({
           logins.take(event)
         },
       },
-      started: () => http.origins().map((origin) => `Administration in the browser: ${origin}/admin/`),
+      started: () => http.origins('/admin').map((origin) => `Administration in the browser: ${origin}/admin/`),
       async close() {
         await tasks.close()
         await flow.write()

@@ -263,10 +263,10 @@ export interface HttpApi {
     identity: Identity,
   ): Promise<Readonly<Record<string, string>>>
   /**
-   * Origins of the server for browsers on this machine, such as `http://127.0.0.1:8080`: one per listening address,
-   * none before it listens.
+   * Origins at which browsers on this machine reach a path, such as `http://127.0.0.1:8080`: one per listening address,
+   * none before it listens. Default: `/`.
    */
-  origins(): readonly string[]
+  origins(path?: string): readonly string[]
   /** All routes, for lists and tests. */
   routes(): readonly RouteInfo[]
 }

@@ -11,7 +11,7 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import type { Clock, Log } from 'iems'
 import { Answer, Download, type Html, HttpProblem, Redirect } from './api.ts'
 import type { Calls } from './calls.ts'
-import { Connections } from './connections.ts'
+import { Connections, listenerOf } from './connections.ts'
 import { sendDownload } from './downloads.ts'
 import { eventStream } from './events.ts'
 import { fileFor } from './files.ts'
@@ -113,8 +113,10 @@ function addHandlers(app: FastifyInstance, { options, calls, log }: AppDeps): vo
       log.error('a request failed', { method: request.method, path: request.routeOptions.url, cause })
     return sendProblem(request, reply, problem)
   })
-  app.setNotFoundHandler((request, reply) => sendProblem(request, reply, new HttpProblem(404, 'There is nothing here')))
+  app.setNotFoundHandler((request, reply) => sendProblem(request, reply, nothingHere()))
 }
+
+const nothingHere = () => new HttpProblem(404, 'There is nothing here')
 
 /** Fastify's own errors describe the request; all others are faults. */
 function problemFrom(cause: Error & { statusCode?: number }): HttpProblem {
@@ -139,6 +141,7 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Http
 function addRoute(app: FastifyInstance, one: Exclude<Registered, { kind: 'socket' }>, deps: AppDeps): void {
   const { route } = one
   const host = 'host' in route ? route.host : undefined
+  const listener = deps.routes.listenerOf(route.path)
   const bodyLimit = 'limit' in route ? route.limit?.body : undefined
   app.route({
     method: 'method' in route && route.method !== undefined ? route.method : 'GET',
@@ -147,6 +150,9 @@ function addRoute(app: FastifyInstance, one: Exclude<Registered, { kind: 'socket
     ...(bodyLimit === undefined ? {} : { bodyLimit }),
     // Files have their compressed forms; events must not wait in a compressor.
     ...(one.kind === 'files' || one.kind === 'events' ? { compress: false } : {}),
+    async onRequest(request) {
+      if (listener !== undefined && listener !== listenerOf(request.raw)) throw nothingHere()
+    },
     // Access is decided before a body is read.
     async preParsing(request, reply) {
       if (one.kind === 'files') return
@@ -258,7 +264,8 @@ async function upgrade(deps: AppDeps, sockets: Sockets, { request, socket, head 
   try {
     const path = (request.url ?? '').split('?')[0]
     const found = deps.routes.all.find((one) => one.kind === 'socket' && one.route.path === path)
-    if (found?.kind !== 'socket') throw new HttpProblem(404, 'There is nothing here')
+    if (found?.kind !== 'socket') throw nothingHere()
+    if ((deps.routes.listenerOf(found.route.path) ?? listenerOf(request)) !== listenerOf(request)) throw nothingHere()
     const { route } = found
     const offered = String(request.headers['sec-websocket-protocol'] ?? '')
       .split(',')

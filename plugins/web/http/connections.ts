@@ -14,6 +14,7 @@ import type { Options } from './options.ts'
 
 /** The key of a socket's client, readable through the proxy that HTTP/2 returns for the socket. */
 const CLIENT = Symbol('client')
+const LISTENER = Symbol('listener')
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 export type OnUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
@@ -24,6 +25,9 @@ export function clientOf(request: IncomingMessage): Client {
   if (!client) throw new Error('the request came by no listener')
   return client
 }
+
+/** The number of the listener by which a request came. */
+export const listenerOf = (request: IncomingMessage): number => Reflect.get(request.socket, LISTENER) as number
 
 const MAX_STREAMS = 100
 const CHECK_MS = 5_000
@@ -67,9 +71,10 @@ export class Connections {
     this.http1.emit('listening')
   }
 
-  /** Speaks with a client until its connection has ended. */
-  serve(client: Client, stopping: AbortSignal): Promise<void> {
+  /** Speaks with a client of a listener until its connection has ended. */
+  serve(client: Client, listener: number, stopping: AbortSignal): Promise<void> {
     const { socket } = client
+    Reflect.set(socket, LISTENER, listener)
     Reflect.set(socket, CLIENT, client)
     const isHttp2 = socket instanceof TLSSocket && socket.alpnProtocol === 'h2'
     if (!isHttp2) this.#active.set(socket, 0)

@@ -17,7 +17,7 @@ import { addLoginRoutes } from './login/routes.ts'
 import { describeApi } from './openapi.ts'
 import { type Options, options } from './options.ts'
 import { createRequestCounts, RequestLimits } from './request-limits.ts'
-import { Routes } from './routes.ts'
+import { MAIN, Routes } from './routes.ts'
 
 export * from './api.ts'
 
@@ -33,7 +33,7 @@ export const http = definePlugin({
   records: { login: { version: 1 } },
   async setup(config, ctx) {
     const stopping = new AbortController()
-    const routes = new Routes()
+    const routes = new Routes(config.separate)
     const { calls, live } = setUpAccess({ config, ctx, routes, stopping: stopping.signal })
     routes.route({
       method: 'GET',
@@ -46,43 +46,61 @@ export const http = definePlugin({
     const { clock, log } = ctx
 
     let app: App | undefined
-    const tls = config.tls && { ...config.tls, mode: 'implicit' as const }
-    const port: typeof ctx.port = async (...given) => {
-      const place = await ctx.port(...given)
-      routes.opened(place, tls !== undefined)
-      return place
-    }
-    const listener = await createListener(
-      { ...config, tls },
-      { ...ctx, port },
-      {
-        label: 'HTTP',
-        full: FULL,
-        alpn: ['h2', 'http/1.1'],
-        async serve(client, signal) {
-          if (!app) return
-          signal.addEventListener('abort', () => app?.drain(), { once: true })
-          await app.connections.serve(client, signal)
-        },
-      },
+    const listeners = await Promise.all(
+      [config, ...config.separate].map((place, number) =>
+        listenerFor({ ...config, listen: place.listen, tls: place.tls ?? config.tls }, number, {
+          ctx,
+          routes,
+          async serve(client, signal) {
+            if (!app) return
+            signal.addEventListener('abort', () => app?.drain(), { once: true })
+            await app.connections.serve(client, number, signal)
+          },
+        }),
+      ),
     )
     return {
-      ...listener,
+      async refresh() {
+        await Promise.all(listeners.map((one) => one.refresh()))
+        return true
+      },
       async listen() {
         routes.seal()
         app = await createApp({ options: config, routes, calls, clock, log, stopping: stopping.signal })
-        await listener.listen()
+        for (const one of listeners) await one.listen()
       },
       async close(signal) {
         stopping.abort()
         app?.drain()
-        await listener.close(signal)
+        await Promise.all(listeners.map((one) => one.close(signal)))
         await app?.close()
         live.close()
       },
     }
   },
 })
+
+interface ListenerParts {
+  readonly ctx: SetupContext
+  readonly routes: Routes
+  readonly serve: Parameters<typeof createListener>[2]['serve']
+}
+
+/** Each listener counts its own connections: many clients of one do not close another. */
+function listenerFor(config: Options, number: number, { ctx, routes, serve }: ListenerParts) {
+  const tls = config.tls && { ...config.tls, mode: 'implicit' as const }
+  const port: typeof ctx.port = async (...given) => {
+    const place = await ctx.port(...given)
+    routes.opened(place, { listener: number, isSecure: tls !== undefined })
+    return place
+  }
+  const lasting: typeof ctx.lasting = (name, make) => ctx.lasting(number === MAIN ? name : `${name} ${number}`, make)
+  return createListener(
+    { ...config, tls },
+    { ...ctx, port, lasting },
+    { label: 'HTTP', full: FULL, alpn: ['h2', 'http/1.1'], serve },
+  )
+}
 
 interface AccessParts {
   readonly config: Options

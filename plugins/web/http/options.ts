@@ -51,12 +51,26 @@ const login = z
   .prefault({})
   .describe('Web logins.')
 
+const separate = z.strictObject({
+  listen: shared.fields.listen,
+  tls: shared.fields.tls.describe('Certificates. Default: those of the channel.'),
+  paths: z
+    .array(z.string().regex(/^(?:\/[\w.-]+)+$/, "must be a path such as '/admin' or '/api/v1'"))
+    .min(1)
+    .describe('Routes at and below these paths are served by this listener alone; it serves all other routes too.'),
+})
+
 export const options = z.strictObject({
   ...shared.fields,
   tls: shared.fields.tls.describe('Certificates. `mode` is always implicit. Default: plain HTTP.'),
   authWithoutTls: shared.fields.authWithoutTls.describe(
     'Accept passwords without TLS from other machines. Loopback and trusted proxies need no TLS.',
   ),
+  separate: z
+    .array(separate)
+    .max(20)
+    .default([])
+    .describe('Further listeners for parts of the server that the others must not serve, such as the administration.'),
   origins: z
     .array(z.string().regex(/^https?:\/\/[^/\s]+$/, 'must be an origin such as https://mail.example.org'))
     .default([])

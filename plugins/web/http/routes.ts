@@ -33,13 +33,30 @@ const shapeOf = (path: string) => path.replace(/:[^/]+/g, ':')
 const methodOf = (one: Registered): Method =>
   'method' in one.route && one.route.method !== undefined ? (one.route.method as Method) : 'GET'
 
+/** The number of the channel's own listener. */
+export const MAIN = 0
+
+interface Separate {
+  readonly paths: readonly string[]
+}
+
+/** Whether a route's path is `top` or below it. */
+const isBelow = (path: string, top: string) => path === top || path.startsWith(`${top}/`)
+
 export class Routes implements HttpApi {
   readonly all: Registered[] = []
   readonly #places = new Map<string, string>()
-  readonly #origins: string[] = []
+  readonly #origins: { readonly listener: number; readonly origin: string }[] = []
+  readonly #separate: readonly Separate[]
   #isSealed = false
   readonly ways: LoginWay[] = []
+
   #logIn: HttpApi['logIn'] = () => Promise.reject(new Error('logins come after setup'))
+
+  /** The listeners beyond the first, in order. */
+  constructor(separate: readonly Separate[] = []) {
+    this.#separate = separate
+  }
 
   route: HttpApi['route'] = (route) => this.#add({ kind: 'json', route })
   stream: HttpApi['stream'] = (route) => this.#add({ kind: 'stream', route })
@@ -70,22 +87,36 @@ export class Routes implements HttpApi {
     }))
   }
 
-  origins(): readonly string[] {
-    return this.#origins
+  origins(path = '/'): readonly string[] {
+    const wanted = this.listenerOf(path) ?? MAIN
+    return this.#origins.filter(({ listener }) => listener === wanted).map(({ origin }) => origin)
+  }
+
+  /** The number of the listener that alone serves the path; undefined for all listeners. */
+  listenerOf(path: string): number | undefined {
+    const found = this.#separate.findIndex(({ paths }) => paths.some((one) => isBelow(path, one)))
+    return found < 0 ? undefined : found + 1
   }
 
   /** The server listens there. An address for all of the machine is reached at its loopback address. */
-  opened({ address, port }: { readonly address: string; readonly port: number }, isSecure: boolean): void {
+  opened(
+    { address, port }: { readonly address: string; readonly port: number },
+    { listener, isSecure }: { readonly listener: number; readonly isSecure: boolean },
+  ): void {
     if (port === 0) return
     const host = address === '' || address === '0.0.0.0' || address === '::' ? '127.0.0.1' : address
     const usual = isSecure ? 443 : 80
     const name = host.includes(':') ? `[${host}]` : host
-    this.#origins.push(`${isSecure ? 'https' : 'http'}://${name}${port === usual ? '' : `:${port}`}`)
+    const origin = `${isSecure ? 'https' : 'http'}://${name}${port === usual ? '' : `:${port}`}`
+    this.#origins.push({ listener, origin })
   }
 
-  /** From now on nothing can be added: the server is about to listen. */
+  /** From now on nothing can be added: the server is about to listen. Throws for a separate path without a route. */
   seal(): void {
     this.#isSealed = true
+    for (const path of this.#separate.flatMap(({ paths }) => paths))
+      if (!this.all.some(({ route }) => isBelow(route.path, path)))
+        throw new Error(`the option separate names ${path}, where no plugin has a route`)
   }
 
   #add(one: Registered): void {
