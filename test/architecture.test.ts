@@ -49,6 +49,14 @@ const packageOf = (specifier: string) =>
     .join('/')
 const isOutside = ({ to }: Import) => !to.startsWith('core/') && !to.startsWith('plugins/') && !to.startsWith('node:')
 
+test('pages need no secure context: they may come without TLS from another machine', () => {
+  const missing = /\bcrypto\.(?:randomUUID|subtle)\b/
+  const found = globSync('plugins/web/*/{ui,store}/**/*.{ts,tsx}', { cwd: root }).filter((file) =>
+    missing.test(readFileSync(join(root, file), 'utf8').replaceAll(/\/\*.*?\*\//gs, '')),
+  )
+  assert.deepEqual(found, [])
+})
+
 test('core never imports plugins, config or tests', () => {
   assert.deepEqual(
     imports

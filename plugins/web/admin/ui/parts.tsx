@@ -116,9 +116,11 @@ export const Segments = <T extends string>({
   </div>
 )
 
-export const Copy = ({ text, label = 'Copy' }: { readonly text: string; readonly label?: string }) => (
-  <button type="button" className="btn small" onClick={() => void navigator.clipboard?.writeText(text)}>
-    <Icon name="copy" small />
-    {label}
-  </button>
-)
+/** Nothing in a page that came without TLS, which has no clipboard. */
+export const Copy = ({ text, label = 'Copy' }: { readonly text: string; readonly label?: string }) =>
+  navigator.clipboard ? (
+    <button type="button" className="btn small" onClick={() => void navigator.clipboard.writeText(text)}>
+      <Icon name="copy" small />
+      {label}
+    </button>
+  ) : null

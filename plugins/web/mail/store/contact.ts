@@ -3,8 +3,10 @@
  *
  * Invariant: properties of a card that the form does not know stay as they are.
  */
+
 import type { Json } from './client.ts'
 import type { Address } from './objects.ts'
+import { uuid } from './uuid.ts'
 
 const DIRECTORY_BOOK = 'directory'
 
@@ -76,7 +78,7 @@ export function cardOf({ isGroup, name, organization, emails, phones, note, memb
 }
 
 export const emptyContact = (isGroup: boolean): Contact => ({
-  ...{ uid: `urn:uuid:${crypto.randomUUID()}`, isGroup, name: '', organization: '', note: '', isOfServer: false },
+  ...{ uid: `urn:uuid:${uuid()}`, isGroup, name: '', organization: '', note: '', isOfServer: false },
   ...{ emails: [], phones: [], members: [] },
 })
 

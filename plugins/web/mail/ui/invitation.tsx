@@ -1,12 +1,14 @@
 /**
  * An invitation in a message: what, when, where, who; it is answered by mail to the organizer.
  */
+
 import { useEffect, useState } from 'react'
 import { Icon } from '../../app/ui/icon.tsx'
 import { locale, t } from '../../app/ui/language.ts'
 import { type Answer, answerTo, type CalendarTime, type Invitation, readInvitation } from '../store/calendar.ts'
 import { emptyDraft, saveDraft, sendDraft, textAsHtml } from '../store/compose.ts'
 import { nameOf, type Part } from '../store/objects.ts'
+import { uuid } from '../store/uuid.ts'
 import { useApplication } from './application.ts'
 import { isOwn } from './format.ts'
 
@@ -60,7 +62,7 @@ export function InvitationCard({ part }: { readonly part: Part }) {
       const blobId = await store.client.upload(new Blob([calendar], { type: 'text/calendar; method=REPLY' }))
       const text = `${t(`invitation.said.${chosen}`)}: ${invitation.summary}`
       const draft = {
-        ...emptyDraft(crypto.randomUUID(), me),
+        ...emptyDraft(uuid(), me),
         to: [{ name: organizer.name, email: organizer.email }],
         subject: text,
         html: textAsHtml(text),

@@ -1,11 +1,13 @@
 /**
  * The whole page: bar, mailboxes, list, conversation, composers, and what is said at the bottom.
  */
+
 import { lazy, Suspense, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
 import { t } from '../../app/ui/language.ts'
 import { type Draft, emptyDraft } from '../store/compose.ts'
 import type { MailStore } from '../store/mail-store.ts'
 import { keepLive } from '../store/push.ts'
+import { uuid } from '../store/uuid.ts'
 import { type Acts, createActs, reasonOf } from './acts.ts'
 import { type Application, ApplicationContext, type Toast, useStore } from './application.ts'
 import { Bar, BottomBar, Offline } from './bar.tsx'
@@ -39,7 +41,7 @@ function useComposers(store: MailStore, say: (toast: Toast) => void) {
   const compose = useCallback(
     (draft?: Draft) =>
       setOpen((drafts) => {
-        const next = draft ?? emptyDraft(crypto.randomUUID(), store.identities[0])
+        const next = draft ?? emptyDraft(uuid(), store.identities[0])
         return [...drafts.filter(({ key }) => key !== next.key), next].slice(-MAX_COMPOSERS)
       }),
     [store],

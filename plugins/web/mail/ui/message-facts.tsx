@@ -1,6 +1,7 @@
 /**
  * Facts about a message: authentication of its sender, delivery status, unsubscription.
  */
+
 import { useEffect, useState } from 'react'
 import { Icon } from '../../app/ui/icon.tsx'
 import { language, t } from '../../app/ui/language.ts'
@@ -8,6 +9,7 @@ import { emptyDraft, saveDraft, sendDraft } from '../store/compose.ts'
 import { type Delivery, deliveryOf } from '../store/delivery.ts'
 import type { MailStore } from '../store/mail-store.ts'
 import type { Email, Unsubscribe } from '../store/objects.ts'
+import { uuid } from '../store/uuid.ts'
 import { useApplication } from './application.ts'
 import { isOwn } from './format.ts'
 
@@ -117,7 +119,7 @@ async function leave(store: MailStore, email: Email, { isOneClick, mailto }: Uns
   const [address = '', query = ''] = (mailto ?? '').split('?', 2)
   const asked = new URLSearchParams(query)
   const draft = {
-    ...emptyDraft(crypto.randomUUID(), store.identities[0]),
+    ...emptyDraft(uuid(), store.identities[0]),
     to: [{ name: null, email: decodeURIComponent(address) }],
     subject: asked.get('subject') ?? 'unsubscribe',
     html: '<div>unsubscribe</div>',

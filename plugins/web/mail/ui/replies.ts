@@ -1,10 +1,12 @@
 /**
  * Drafts from messages: an answer with the original quoted as it was, or a stored draft to be continued.
  */
+
 import { t } from '../../app/ui/language.ts'
 import { type Attached, type Draft, emptyDraft, type ReplyKind, replyDraft, textAsHtml } from '../store/compose.ts'
 import type { MailStore } from '../store/mail-store.ts'
 import { type Body, type Email, nameOf } from '../store/objects.ts'
+import { uuid } from '../store/uuid.ts'
 import { quoteTime } from './format.ts'
 import { safeMarkup } from './sanitise.ts'
 
@@ -50,7 +52,7 @@ export async function draftOfReply(
     when: quoteTime(email.receivedAt),
     who,
   })
-  const base = emptyDraft(crypto.randomUUID(), home.identities[0])
+  const base = emptyDraft(uuid(), home.identities[0])
   return replyDraft(base, home.identities, { kind, email, html, attachments, heading })
 }
 

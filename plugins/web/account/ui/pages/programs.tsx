@@ -51,13 +51,16 @@ export function Programs() {
           <div className="made" role="status">
             <p>{t('programs.made', { name: made.name })}</p>
             <p className="mono secret">{made.password}</p>
-            <button
-              type="button"
-              className="btn small"
-              onClick={() => void change(() => navigator.clipboard.writeText(made.password), t('copied'))}
-            >
-              {t('copy')}
-            </button>
+            {/* Absent from a page that came without TLS. */}
+            {navigator.clipboard ? (
+              <button
+                type="button"
+                className="btn small"
+                onClick={() => void change(() => navigator.clipboard.writeText(made.password), t('copied'))}
+              >
+                {t('copy')}
+              </button>
+            ) : null}
           </div>
         ) : null}
         <Rows

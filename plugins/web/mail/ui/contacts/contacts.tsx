@@ -1,6 +1,7 @@
 /**
  * The contacts: a list with a search, one contact to read and change, import and export.
  */
+
 import { type ChangeEvent, useRef, useState } from 'react'
 import { IconButton } from '../../../app/ui/button.tsx'
 import { Icon } from '../../../app/ui/icon.tsx'
@@ -8,6 +9,7 @@ import { t } from '../../../app/ui/language.ts'
 import { MenuButton } from '../../../app/ui/menu.tsx'
 import { emptyDraft } from '../../store/compose.ts'
 import { addressesOf, type Contact, contactsWith, emptyContact } from '../../store/contact.ts'
+import { uuid } from '../../store/uuid.ts'
 import { writeVcards } from '../../store/vcard.ts'
 import { useApplication } from '../application.ts'
 import { ContactForm } from './contact-form.tsx'
@@ -24,7 +26,7 @@ export function Contacts({ back }: { readonly back: string }) {
   const { all, error } = contacts
   const write = (contact: Contact) =>
     compose({
-      ...emptyDraft(crypto.randomUUID(), store.identities[0]),
+      ...emptyDraft(uuid(), store.identities[0]),
       to: addressesOf(contact, all ?? []),
     })
   const shown = contactsWith(all ?? [], text)
