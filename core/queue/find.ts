@@ -21,6 +21,7 @@ import {
 
 /** A filter over deliveries; all given fields must match. */
 export interface QueueFilter {
+  /** A message id for all its deliveries; with a dot and a number, one delivery. */
   readonly message?: string
   readonly channel?: string
   /** A next hop; `.example.org` means every one below it. */
@@ -159,12 +160,13 @@ export async function* findDeliveries(deps: FindDeps, filter: QueueFilter): Asyn
 
 async function* findOf(deps: FindDeps, message: string, filter: QueueFilter): AsyncGenerator<Found> {
   const { store } = deps
-  const [id = '', number] = message.split('.')
+  const [id = '', ...rest] = message.split('.')
+  const number = rest.length === 0 ? undefined : rest.join('.')
   const value = await store.get(messageKey(id))
   if (!value) return
   const { priority } = decode<MessageRecord>(value)
   for await (const [at, bytes] of store.scan(deliveriesOf(id))) {
-    if (number !== undefined && readKey(at).number !== Number(number)) continue
+    if (number !== undefined && String(readKey(at).number) !== number) continue
     const lane = laneForDelivery(decode<DeliveryRecord>(bytes), priority)
     if (!matchingLane(lane, filter)) continue
     const [due = 0, leased] = await Promise.all([store.dueAt(lane, at), store.isLeased(lane, at)])

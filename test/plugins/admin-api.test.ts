@@ -264,6 +264,55 @@ test('deleted entries are restored with password, groups and members, one by one
   assert.deepEqual((await restore('admin', {})).lines.at(-2)?.value, { restored: 1, faults: 1 })
 })
 
+test('changes of the queue concern the deliveries that are named, and not the rest of their messages', async (t) => {
+  const { ask, submit, deliver, queue } = await startAdmin(t)
+  const to = ['ann@one.test', 'bea@two.test', 'cas@three.test']
+  await submit({ from: 'admin@here.test', to, content: 'Subject: Hello\r\n\r\nText.\r\n' })
+  await deliver()
+  const waiting = async () => (await ask('admin', 'GET', '/api/v1/queue')).json.entries as Json[]
+  const [one, two, three] = ['one.test', 'two.test', 'three.test'] as const
+  const entryOf = async (nexthop: string) => (await waiting()).find((entry) => entry.nexthop === nexthop)
+  const change = async (body: object) => (await ask('admin', 'POST', '/api/v1/queue/changes', body)).lines
+  const heldNow = async () => (await waiting()).filter(({ held }) => held !== undefined).map(({ nexthop }) => nexthop)
+
+  const [first, second] = [(await entryOf(one))?.id, (await entryOf(two))?.id]
+  const { id: third, channel } = (await entryOf(three)) ?? {}
+  assert.deepEqual((await change({ action: 'hold', ids: [first], reason: 'a look' })).at(-2)?.value, { count: 1 })
+  assert.deepEqual(await heldNow(), [one])
+  assert.deepEqual((await change({ action: 'hold', filter: { message: second } })).at(-2)?.value, { count: 1 })
+  assert.deepEqual((await heldNow()).sort(), [one, two])
+  assert.deepEqual((await change({ action: 'release', ids: [first] })).at(-2)?.value, { count: 1 })
+  assert.deepEqual(await heldNow(), [two])
+  const route = { channel, nexthop: 'relay.test' }
+  await change({ action: 'reroute', ids: [third], route })
+  assert.deepEqual((await waiting()).map(({ nexthop }) => nexthop).sort(), [one, 'relay.test', two].sort())
+  assert.deepEqual((await change({ action: 'remove', ids: [second] })).at(-2)?.value, { count: 1 })
+  assert.equal(await queue.count({}), 2)
+  // Neither names that only look like one, nor one that has ended.
+  const message = String(first).split('.')[0]
+  for (const id of [
+    second,
+    `${message}.`,
+    `${message}.x`,
+    `${first}.1`,
+    `${message}.0x1`,
+    `${message}. 1`,
+    `${message}.99`,
+  ])
+    assert.deepEqual(
+      await change({ action: 'remove', ids: [id] }),
+      [
+        { fault: 'It is being attempted now, or has ended', at: id },
+        { progress: '1 of 1', done: 1, total: 1 },
+        { text: '0 changed', value: { count: 0 } },
+        { end: 'done' },
+      ],
+      String(id),
+    )
+  // A message id names all that is left of it.
+  assert.deepEqual((await change({ action: 'remove', ids: [message] })).at(-2)?.value, { count: 2 })
+})
+
 test('held posts of a list: listed, read, decided one by one and all at once, with a line for each fault', async (t) => {
   const { ask, submit, deliver } = await startAdmin(t)
   const run = (words: string, values: object) => ask('admin', 'POST', '/api/v1/commands/run', { words, values })

@@ -29,7 +29,7 @@ const given = (value: object): QueueFilter =>
 
 const change = z.strictObject({
   action: z.enum(['hold', 'release', 'retry', 'bounce', 'remove', 'reroute']),
-  /** Deliveries, as message id, dot, number. */
+  /** Deliveries, as message id, dot, number; a message id alone means all of its deliveries. */
   ids: z.array(text).min(1).max(MAX_IDS).optional(),
   /** All deliveries that fit, instead of `ids`. */
   filter: filter.optional(),
