@@ -166,13 +166,14 @@ test('administration in a browser', { skip: missing(CHROMIUM), timeout: 170_000 
 
   await t.test('pages of a plugin: a table with a filter and an action, a form, figures, a module', async () => {
     await start()
-    await page.getByRole('link', { name: 'Greylist' }).click()
+    await page.getByRole('link', { name: 'Protection' }).click()
+    await page.getByRole('button', { name: 'Greylist' }).click()
     await page.getByText('sender0@example.net').waitFor()
     assert.deepEqual(await look(page, 'admin-page-table-1280'), [])
     await page.getByRole('button', { name: 'More' }).click()
     await page.getByText('sender150@example.net').waitFor()
     await page.getByLabel('Sender').fill('sender24')
-    await page.getByRole('button', { name: 'Filter' }).click()
+    await page.getByRole('button', { name: 'Filter', exact: true }).click()
     await page.getByText('11 in all').waitFor()
     await page.getByRole('checkbox', { name: 'Select g24', exact: true }).check()
     await page.getByRole('button', { name: 'Forget' }).click()

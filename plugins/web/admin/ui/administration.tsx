@@ -206,11 +206,13 @@ function Navigation({
 }) {
   const [, pageId] = usePlace()
   const places = placesOf(me)
+  // Protection has them as its parts, for those who see it.
+  const isPart = (page: PluginPage) => page.group === 'protection' && places.some(({ id }) => id === 'protection')
   return (
     <nav className="nav" aria-label="Administration">
       {(['', 'Manage', 'System'] as const).map((group) => {
         const own = places.filter((place) => place.group === group)
-        const added = pages.filter((page) => GROUPS[page.group] === group)
+        const added = pages.filter((page) => GROUPS[page.group] === group && !isPart(page))
         if (own.length + added.length === 0) return null
         return (
           <div key={group}>
