@@ -4,10 +4,12 @@
  * the primary dies for good and its standby is promoted, behind a network that cuts, delays and half-closes (0; the long
  * form only).
  */
+
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type CutProxy, startCutProxy } from '../support/cut-proxy.ts'
+import { longForm } from '../support/long-form.ts'
 import { send } from '../support/numbered-mail.ts'
 import { type Postgres, startPostgres, whyNoPostgres } from '../support/postgres.ts'
 import { freePort, type RunningServer, startProcess, tempFolder } from '../support/running-server.ts'
@@ -15,6 +17,7 @@ import { startSink } from '../support/smtp-sink.ts'
 
 const KILLS = Number(process.env.KILLS ?? 3)
 const PROMOTIONS = Number(process.env.PROMOTIONS ?? 0)
+const long = longForm(PROMOTIONS > 0)
 const CLIENTS = 2
 /** Longer than a lease and the look at all lanes behind it, ms. */
 const QUIET_MS = 60_000
@@ -135,49 +138,53 @@ test(`two servers on one database lose nothing in ${KILLS} kills of either and o
   t.diagnostic(`${await load.finish()}, ${KILLS} kills`)
 })
 
-test(`nothing is lost when a standby is promoted under load, ${PROMOTIONS} times, behind a bad network`, {
-  skip: whyNoPostgres() ?? (PROMOTIONS === 0 ? 'the long form: PROMOTIONS=10' : undefined),
-  timeout: 300_000 + PROMOTIONS * 60_000,
-}, async (t) => {
-  const follow = async (primary: Postgres) => {
-    const standby = await primary.standby(t)
-    await primary.query(`alter system set synchronous_standby_names = '*'`)
-    await primary.query('select pg_reload_conf()')
-    return standby
-  }
-  let primary = await startPostgres(t)
-  let standby = await follow(primary)
-  const proxies = [await startCutProxy(t, primary.socket), await startCutProxy(t, standby.socket)] as const
-  const load = await startLoad(
-    t,
-    proxies.map(({ port }) => `postgres://postgres@127.0.0.1:${port}/postgres`),
-  )
-  const disturbances = [
-    (proxy: CutProxy) => proxy.cut(),
-    (proxy: CutProxy) => proxy.halfClose(),
-    (proxy: CutProxy) => Object.assign(proxy, { delayMs: 15 }),
-    (proxy: CutProxy) => Object.assign(proxy, { delayMs: 0 }),
-  ]
-  for (let round = 0; round < PROMOTIONS; round++) {
-    const [mine, other] = round % 2 === 0 ? proxies : proxies.toReversed()
-    for (const disturb of disturbances) {
-      await load.more(5)
-      disturb(mine as CutProxy)
-      load.blow()
+long(
+  `nothing is lost when a standby is promoted under load, ${PROMOTIONS} times, behind a bad network`,
+  {
+    skip: whyNoPostgres(),
+    timeout: 300_000 + PROMOTIONS * 60_000,
+  },
+  async (t) => {
+    const follow = async (primary: Postgres) => {
+      const standby = await primary.standby(t)
+      await primary.query(`alter system set synchronous_standby_names = '*'`)
+      await primary.query('select pg_reload_conf()')
+      return standby
     }
-    await load.more(10)
-    await primary.kill()
-    load.blow()
-    await standby.promote()
-    await standby.query(`alter system set synchronous_standby_names = ''`)
-    await standby.query('select pg_reload_conf()')
-    await load.more(10)
-    const next = await follow(standby)
-    ;(mine as CutProxy).target = next.socket
-    ;(other as CutProxy).cut()
-    load.blow()
-    primary = standby
-    standby = next
-  }
-  t.diagnostic(`${await load.finish()}, ${PROMOTIONS} promotions`)
-})
+    let primary = await startPostgres(t)
+    let standby = await follow(primary)
+    const proxies = [await startCutProxy(t, primary.socket), await startCutProxy(t, standby.socket)] as const
+    const load = await startLoad(
+      t,
+      proxies.map(({ port }) => `postgres://postgres@127.0.0.1:${port}/postgres`),
+    )
+    const disturbances = [
+      (proxy: CutProxy) => proxy.cut(),
+      (proxy: CutProxy) => proxy.halfClose(),
+      (proxy: CutProxy) => Object.assign(proxy, { delayMs: 15 }),
+      (proxy: CutProxy) => Object.assign(proxy, { delayMs: 0 }),
+    ]
+    for (let round = 0; round < PROMOTIONS; round++) {
+      const [mine, other] = round % 2 === 0 ? proxies : proxies.toReversed()
+      for (const disturb of disturbances) {
+        await load.more(5)
+        disturb(mine as CutProxy)
+        load.blow()
+      }
+      await load.more(10)
+      await primary.kill()
+      load.blow()
+      await standby.promote()
+      await standby.query(`alter system set synchronous_standby_names = ''`)
+      await standby.query('select pg_reload_conf()')
+      await load.more(10)
+      const next = await follow(standby)
+      ;(mine as CutProxy).target = next.socket
+      ;(other as CutProxy).cut()
+      load.blow()
+      primary = standby
+      standby = next
+    }
+    t.diagnostic(`${await load.finish()}, ${PROMOTIONS} promotions`)
+  },
+)

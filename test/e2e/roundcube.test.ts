@@ -4,13 +4,14 @@
  * Roundcube takes more than a minute to install, so this runs where ROUNDCUBE=1 is set and
  * `apt-get install --no-install-recommends roundcube-core roundcube-sqlite3 roundcube-plugins php-cli php-sqlite3` was run.
  */
+
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import type { TestContext } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { imap } from 'iems/plugins/imap'
 import { managesieve } from 'iems/plugins/managesieve'
@@ -19,6 +20,7 @@ import { definePlugin } from '../../core/index.ts'
 import { hashPassword } from '../../plugins/directory/static/passwords.ts'
 import { Mailsort, type MailsortApi } from '../../plugins/mailbox/mailsort/api.ts'
 import { mailsort } from '../../plugins/mailbox/mailsort/index.ts'
+import { longForm } from '../support/long-form.ts'
 import { createMailKernel } from '../support/mailstore.ts'
 import { tempFolder } from '../support/running-server.ts'
 import { startBrowser } from '../support/web-mail.ts'
@@ -88,100 +90,105 @@ $config['managesieve_script_name'] = 'managesieve'; $config['managesieve_raw_edi
   throw new Error('Roundcube does not answer')
 }
 
-test('Roundcube writes, checks, activates and edits a rule', {
-  skip: process.env.ROUNDCUBE !== '1' && 'needs ROUNDCUBE=1',
-  timeout: 180_000,
-}, async (t) => {
-  const lent: { sort?: MailsortApi } = {}
-  const borrow = definePlugin({
-    name: 'borrow-mailsort',
-    config: z.undefined(),
-    needs: [Mailsort],
-    setup(_, ctx) {
-      lent.sort = ctx.use(Mailsort)
-      return {}
-    },
-  })
-  const kernel = await createMailKernel(t, {
-    people: [{ name: 'ann', addresses: ['ann@here.test'], password: await hashPassword('ann-secret') }],
-    plugins: [mailsort(), borrow()],
-    channels: {
-      imap: imap({ listen: '127.0.0.1:0', authWithoutTls: true }),
-      sieve: managesieve({ listen: '127.0.0.1:0', authWithoutTls: true }),
-    },
-  })
-  await kernel.mail.create('ann', 'Lists')
-  const sort = lent.sort as MailsortApi
-  const base = await startRoundcube(t, {
-    imap: kernel.listener('imap').port ?? 0,
-    sieve: kernel.listener('sieve').port ?? 0,
-  })
-  const browser = await startBrowser(t)
-  const page = await browser.newPage()
-  page.setDefaultTimeout(30_000)
-  await page.goto(base)
-  await page.fill('#rcmloginuser', 'ann')
-  await page.fill('#rcmloginpwd', 'ann-secret')
-  await page.click('#rcmloginsubmit')
-  await page.waitForSelector('#taskmenu')
-  await page.goto(`${base}/?_task=settings&_action=plugin.managesieve`)
-  await page.waitForSelector('#filterslist', { state: 'attached' })
+const long = longForm(process.env.ROUNDCUBE === '1')
 
-  const active = async () => {
-    const [one] = (await sort.list('ann')).filter(({ isActive }) => isActive)
-    return one && (await sort.get('ann', one.name))
-  }
-  const until = async (fits: (text: string) => boolean) => {
-    for (let tries = 0; tries < 150; tries++) {
-      const text = await active()
-      if (text !== undefined && fits(text)) return text
-      await setTimeout(200)
+long(
+  'Roundcube writes, checks, activates and edits a rule',
+  {
+    timeout: 180_000,
+  },
+  async (t) => {
+    const lent: { sort?: MailsortApi } = {}
+    const borrow = definePlugin({
+      name: 'borrow-mailsort',
+      config: z.undefined(),
+      needs: [Mailsort],
+      setup(_, ctx) {
+        lent.sort = ctx.use(Mailsort)
+        return {}
+      },
+    })
+    const kernel = await createMailKernel(t, {
+      people: [{ name: 'ann', addresses: ['ann@here.test'], password: await hashPassword('ann-secret') }],
+      plugins: [mailsort(), borrow()],
+      channels: {
+        imap: imap({ listen: '127.0.0.1:0', authWithoutTls: true }),
+        sieve: managesieve({ listen: '127.0.0.1:0', authWithoutTls: true }),
+      },
+    })
+    await kernel.mail.create('ann', 'Lists')
+    const sort = lent.sort as MailsortApi
+    const base = await startRoundcube(t, {
+      imap: kernel.listener('imap').port ?? 0,
+      sieve: kernel.listener('sieve').port ?? 0,
+    })
+    const browser = await startBrowser(t)
+    const page = await browser.newPage()
+    page.setDefaultTimeout(30_000)
+    await page.goto(base)
+    await page.fill('#rcmloginuser', 'ann')
+    await page.fill('#rcmloginpwd', 'ann-secret')
+    await page.click('#rcmloginsubmit')
+    await page.waitForSelector('#taskmenu')
+    await page.goto(`${base}/?_task=settings&_action=plugin.managesieve`)
+    await page.waitForSelector('#filterslist', { state: 'attached' })
+
+    const active = async () => {
+      const [one] = (await sort.list('ann')).filter(({ isActive }) => isActive)
+      return one && (await sort.get('ann', one.name))
     }
-    throw new Error(`the active script is ${await active()}`)
-  }
-  const form = page.frameLocator('iframe').first()
-  const target = form.locator('input[name="_rule_target[0][]"]').first()
-  const save = () => form.locator('.formbuttons button').first().click()
+    const until = async (fits: (text: string) => boolean) => {
+      for (let tries = 0; tries < 150; tries++) {
+        const text = await active()
+        if (text !== undefined && fits(text)) return text
+        await setTimeout(200)
+      }
+      throw new Error(`the active script is ${await active()}`)
+    }
+    const form = page.frameLocator('iframe').first()
+    const target = form.locator('input[name="_rule_target[0][]"]').first()
+    const save = () => form.locator('.formbuttons button').first().click()
 
-  // Roundcube writes a rule and activates its script.
-  await page.click('a.create')
-  await form.locator('#_name').fill('Lists')
-  await form.locator('select[name="_header[0]"]').selectOption('subject')
-  await target.fill('acme')
-  await form.locator('select[name="_action_type[0]"]').selectOption('fileinto')
-  await form.locator('select[name="_action_mailbox[0]"]').selectOption('Lists')
-  await save()
-  const written = await until((text) => text.includes('acme'))
-  const rule = {
-    ...{ name: 'Lists', match: 'all' as const, actions: [{ kind: 'fileinto' as const, mailbox: 'Lists' }] },
-    conditions: [{ kind: 'header' as const, fields: ['subject'], how: 'contains' as const, values: ['acme'] }],
-  }
-  assert.deepEqual(sort.toRules(written), [rule])
-  const content = 'From: bob@far.test\r\nTo: ann@here.test\r\nSubject: acme news\r\n\r\ntext\r\n'
-  await kernel.submit({ from: 'bob@far.test', to: ['ann@here.test'], content })
-  await kernel.deliver()
-  assert.equal((await kernel.entries('ann', 'Lists')).length, 1)
+    // Roundcube writes a rule and activates its script.
+    await page.click('a.create')
+    await form.locator('#_name').fill('Lists')
+    await form.locator('select[name="_header[0]"]').selectOption('subject')
+    await target.fill('acme')
+    await form.locator('select[name="_action_type[0]"]').selectOption('fileinto')
+    await form.locator('select[name="_action_mailbox[0]"]').selectOption('Lists')
+    await save()
+    const written = await until((text) => text.includes('acme'))
+    const rule = {
+      ...{ name: 'Lists', match: 'all' as const, actions: [{ kind: 'fileinto' as const, mailbox: 'Lists' }] },
+      conditions: [{ kind: 'header' as const, fields: ['subject'], how: 'contains' as const, values: ['acme'] }],
+    }
+    assert.deepEqual(sort.toRules(written), [rule])
+    const content = 'From: bob@far.test\r\nTo: ann@here.test\r\nSubject: acme news\r\n\r\ntext\r\n'
+    await kernel.submit({ from: 'bob@far.test', to: ['ann@here.test'], content })
+    await kernel.deliver()
+    assert.equal((await kernel.entries('ann', 'Lists')).length, 1)
 
-  // Roundcube edits the rule.
-  await page.locator('#filterslist td.name').first().click()
-  await form.locator('#_name').waitFor()
-  await target.fill('apex')
-  await save()
-  await until((text) => text.includes('apex') && !text.includes('acme'))
+    // Roundcube edits the rule.
+    await page.locator('#filterslist td.name').first().click()
+    await form.locator('#_name').waitFor()
+    await target.fill('apex')
+    await save()
+    await until((text) => text.includes('apex') && !text.includes('acme'))
 
-  // The server checks what Roundcube sends, and Roundcube says that it was refused.
-  await form.locator('select[name="_rule_op[0]"]').selectOption('regex')
-  await target.fill('(')
-  await save()
-  await page.locator('#messagestack .alert-danger, #messagestack .error').first().waitFor()
-  assert.match((await active()) ?? '', /:contains "subject" "apex"/)
+    // The server checks what Roundcube sends, and Roundcube says that it was refused.
+    await form.locator('select[name="_rule_op[0]"]').selectOption('regex')
+    await target.fill('(')
+    await save()
+    await page.locator('#messagestack .alert-danger, #messagestack .error').first().waitFor()
+    assert.match((await active()) ?? '', /:contains "subject" "apex"/)
 
-  // Roundcube shows rules that the form has written.
-  const name = (await sort.list('ann')).find(({ isActive }) => isActive)?.name ?? ''
-  const off = { ...rule, name: 'Second', isEnabled: false }
-  await sort.put('ann', name, sort.fromRules([rule, off]))
-  await page.goto(`${base}/?_task=settings&_action=plugin.managesieve`)
-  await page.locator('#filterslist tr', { hasText: 'Second' }).first().waitFor({ state: 'attached' })
-  assert.deepEqual(await page.locator('#filterslist td.name').allTextContents(), ['Lists', 'Second'])
-  assert.equal(await page.locator('#filterslist tr.disabled').count(), 1)
-})
+    // Roundcube shows rules that the form has written.
+    const name = (await sort.list('ann')).find(({ isActive }) => isActive)?.name ?? ''
+    const off = { ...rule, name: 'Second', isEnabled: false }
+    await sort.put('ann', name, sort.fromRules([rule, off]))
+    await page.goto(`${base}/?_task=settings&_action=plugin.managesieve`)
+    await page.locator('#filterslist tr', { hasText: 'Second' }).first().waitFor({ state: 'attached' })
+    assert.deepEqual(await page.locator('#filterslist td.name').allTextContents(), ['Lists', 'Second'])
+    assert.equal(await page.locator('#filterslist tr.disabled').count(), 1)
+  },
+)

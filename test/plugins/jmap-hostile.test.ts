@@ -169,6 +169,20 @@ const examples = (ids: { email: string; thread: string; inbox: string; blob: str
       filter: { inAddressBook: 'default', uid: 'u', email: 'x', name: 'n', text: 't' },
     },
     'ContactCard/queryChanges': { sinceQueryState: 's', filter: { uid: 'u' } },
+    'ConversationSnooze/get': { ids: null },
+    'ConversationSnooze/changes': { sinceState: 's' },
+    'ConversationSnooze/set': {
+      create: { s: { threadId: thread, mailboxId: inbox, until: '2030-01-01T00:00:00Z' } },
+      update: { [thread]: { until: '2031-01-01T00:00:00Z' } },
+      destroy: ['none'],
+    },
+    'EmailLabel/get': { ids: null },
+    'EmailLabel/changes': { sinceState: 's' },
+    'EmailLabel/set': {
+      create: { l: { keyword: 'work', name: 'Work', color: 'blue' } },
+      update: { none: { name: 'Home' } },
+      destroy: ['none'],
+    },
     'ContactCard/set': { create: { c: card }, update: { none: { 'emails/e/address': 'c@d.test' } }, destroy: ['none'] },
     'PushSubscription/get': { ids: null },
     'PushSubscription/set': {
