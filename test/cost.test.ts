@@ -15,6 +15,8 @@ import { TARGETS } from './fuzz/targets.ts'
 const [LEAST, MOST] = [500, 32_000]
 /** Ms below which a cost says nothing. */
 const TOO_SMALL_MS = 8
+/** Ms that make a cost precise. */
+const ENOUGH_MS = 40
 /** The cost of twice the input: 2 by linear time, 4 by the square. */
 const MAX_RATIO = 3
 const TRIES = 4
@@ -30,17 +32,20 @@ const inputsOf =
   (size) =>
     Buffer.from(`${start}${unit.repeat(Math.ceil(size / unit.length))}\0`, 'latin1')
 
-/** Ms of processor time of this thread. */
-async function costOf({ run }: FuzzTarget, input: Buffer): Promise<number> {
+/** Ms of processor time of one run: the mean of as many as take `enough` ms, because the clock ticks every few ms. */
+async function costOf({ run }: FuzzTarget, input: Buffer, enough = 0): Promise<number> {
   const before = process.threadCpuUsage()
-  await run(input)
-  const { user, system } = process.threadCpuUsage(before)
-  return (user + system) / 1000
+  for (let runs = 1; ; runs++) {
+    await run(input)
+    const { user, system } = process.threadCpuUsage(before)
+    const ms = (user + system) / 1000
+    if (ms >= enough) return ms / runs
+  }
 }
 
 async function least(target: FuzzTarget, input: Buffer, tries: number): Promise<number> {
   let found = Number.POSITIVE_INFINITY
-  for (let count = 0; count < tries; count++) found = Math.min(found, await costOf(target, input))
+  for (let count = 0; count < tries; count++) found = Math.min(found, await costOf(target, input, ENOUGH_MS))
   return found
 }
 

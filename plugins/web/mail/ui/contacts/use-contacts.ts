@@ -80,9 +80,12 @@ export async function removeContact(contacts: Contacts, contact: Contact): Promi
   const { store, all = [], setAll, load, setOpen } = contacts
   setOpen(undefined)
   setAll(all.filter(({ id }) => id !== contact.id))
-  if (await attempt(contacts, () => removeContacts(store, [contact.id ?? ''])))
-    done(contacts, t('contacts.removed', { name: contact.name }), () => createContacts(store, [contact]))
-  else await load()
+  const removal = attempt(contacts, () => removeContacts(store, [contact.id ?? '']))
+  // The undo is there at once, and waits for the removal.
+  done(contacts, t('contacts.removed', { name: contact.name }), async () => {
+    if (await removal) await createContacts(store, [contact])
+  })
+  if (!(await removal)) await load()
 }
 
 /** Adds the contacts of a vCard file; those that are known by their uid stay. */
