@@ -83,7 +83,7 @@ export function createCopying({ reading, changeAccount, now, limitsOf, expunge, 
   return { copy, move, moveAll }
 }
 
-interface Moving {
+export interface Moving {
   readonly received?: number
 }
 
