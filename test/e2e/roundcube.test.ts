@@ -7,9 +7,7 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { cp, mkdir, symlink, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
@@ -22,20 +20,10 @@ import { Mailsort, type MailsortApi } from '../../plugins/mailbox/mailsort/api.t
 import { mailsort } from '../../plugins/mailbox/mailsort/index.ts'
 import { longForm } from '../support/long-form.ts'
 import { createMailKernel } from '../support/mailstore.ts'
-import { tempFolder } from '../support/running-server.ts'
+import { freePort, tempFolder } from '../support/running-server.ts'
 import { startBrowser } from '../support/web-mail.ts'
 
 const SHARE = '/usr/share/roundcube'
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  assert.ok(address && typeof address === 'object')
-  return address.port
-}
 
 /** Roundcube in a folder of its own, behind PHP's own web server. Answers its address. */
 async function startRoundcube(

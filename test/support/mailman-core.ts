@@ -5,12 +5,12 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { connectLineClient } from 'iems/testing'
+import { freePort } from './running-server.ts'
 import { type Sink, startSink } from './smtp-sink.ts'
 
 /** Debian's own Python, which has Mailman's modules. */
@@ -44,14 +44,6 @@ export interface MailmanCore {
   readonly pid: number
   /** Answers the reply to the end of content. */
   post(from: string, to: string, content: string): Promise<string>
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  return port
 }
 
 export async function startMailman(t: Pick<TestContext, 'after'>, setup: MailmanSetup): Promise<MailmanCore> {

@@ -2,6 +2,7 @@
  * A server in a process of its own, started as the README says, on a folder and ports of its own.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -42,14 +43,23 @@ export interface Answers {
 
 const PATIENCE_MS = 30_000
 
+/** Ports that no system gives to outgoing connections, which could take one before its server listens. */
+const [FIRST_PORT, LAST_PORT] = [10_000, 32_000]
+
 /** A port that was free a moment ago, for servers that must have the same one again. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const port = randomInt(FIRST_PORT, LAST_PORT)
+    const server = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!isFree) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
 export async function tempFolder(t: Pick<TestContext, 'after'>): Promise<string> {
