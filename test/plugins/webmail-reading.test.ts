@@ -53,7 +53,8 @@ function mail(origin: string): Sample[] {
   const text = 'Content-Type: text/plain\r\n\r\nHello.'
   return [
     {
-      age: 1,
+      // Today and yesterday at any hour.
+      age: 0,
       text: one(
         'List',
         [
@@ -73,7 +74,7 @@ function mail(origin: string): Sample[] {
     },
     { age: 4, text: one('Inside', ...mixed('mixed', [text, `Content-Type: message/rfc822\r\n\r\n${INNER}`])) },
     {
-      age: 30,
+      age: 24,
       text: one(
         'Signed',
         ...mixed('signed', [text, 'Content-Type: application/pgp-signature; name=signature.asc\r\n\r\nx']),
