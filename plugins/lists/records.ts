@@ -3,6 +3,7 @@
  */
 import { domainToASCII } from 'node:url'
 import { below, type Content, type Key, key, type Range } from 'iems'
+import type { HeldItem } from './api.ts'
 
 export { decodeRecord as decode, encodeRecord as encode } from 'iems'
 
@@ -94,15 +95,8 @@ export const everythingOf = (list: string): Pick<Range, 'from' | 'to'>[] =>
   ['member', 'held', 'digest', 'archived', 'posts', 'star', 'subject'].map((kind) => below(kind, list))
 
 /** A post or a request that waits for a moderator. */
-export interface Held {
+export interface Held extends Omit<HeldItem, 'size'> {
   readonly v: 1
-  readonly id: string
-  readonly at: number
-  readonly why: string
-  readonly kind: 'post' | 'subscribe' | 'unsubscribe'
-  /** Of the author, or of the person who asks. */
-  readonly address: string
-  readonly subject: string
   readonly from: string
   /** Of a post. */
   readonly content?: Content

@@ -2,7 +2,7 @@
  * Turns the actions of a script into actions of the store, replies and notifications.
  */
 import { refuse } from 'iems'
-import type { FilingAction, MailboxChoice, MailStoreApi, SpecialUse } from '../store/api.ts'
+import { type FilingAction, type MailboxChoice, type MailStoreApi, SPECIAL_USES } from '../store/api.ts'
 import { oneLine } from './letters.ts'
 import { notify } from './notify.ts'
 import type { Sending } from './sending.ts'
@@ -20,16 +20,6 @@ export interface CarryOut {
   extended(action: Extended): Promise<readonly FilingAction[]>
 }
 
-const SPECIAL_USES: readonly SpecialUse[] = [
-  '\\All',
-  '\\Archive',
-  '\\Drafts',
-  '\\Flagged',
-  '\\Junk',
-  '\\Sent',
-  '\\Snoozed',
-  '\\Trash',
-]
 /** Characters of a rejection: it is a line of a report. */
 const MAX_REJECTION = 400
 

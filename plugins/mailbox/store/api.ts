@@ -16,7 +16,7 @@ import type { TextQuery } from './contract/query.ts'
 
 export type * from './contract/account.ts'
 export type * from './contract/filing.ts'
-export type * from './contract/mailbox.ts'
+export * from './contract/mailbox.ts'
 export type * from './contract/message.ts'
 export * from './contract/query.ts'
 export { levelsAbove } from './names.ts'

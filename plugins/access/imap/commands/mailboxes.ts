@@ -1,22 +1,11 @@
 /**
  * Commands that change mailboxes: CREATE, DELETE, RENAME, SUBSCRIBE.
  */
-import type { SpecialUse } from '../../../mailbox/store/api.ts'
+import { SPECIAL_USES, type SpecialUse } from '../../../mailbox/store/api.ts'
 import type { CommandDefinition } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import type { Cursor } from '../grammar/cursor.ts'
 import { isAnswer, no, ok, refusal } from '../responses.ts'
-
-const SPECIAL_USES = [
-  '\\All',
-  '\\Archive',
-  '\\Drafts',
-  '\\Flagged',
-  '\\Junk',
-  '\\Sent',
-  '\\Snoozed',
-  '\\Trash',
-] as const
 
 function readUse(cursor: Cursor): SpecialUse | undefined {
   const flag = cursor.flag().toLowerCase()

@@ -8,15 +8,17 @@ export interface MailboxRef {
   readonly id: string
 }
 
-export type SpecialUse =
-  | '\\All'
-  | '\\Archive'
-  | '\\Drafts'
-  | '\\Flagged'
-  | '\\Junk'
-  | '\\Sent'
-  | '\\Snoozed'
-  | '\\Trash'
+export const SPECIAL_USES = [
+  '\\All',
+  '\\Archive',
+  '\\Drafts',
+  '\\Flagged',
+  '\\Junk',
+  '\\Sent',
+  '\\Snoozed',
+  '\\Trash',
+] as const
+export type SpecialUse = (typeof SPECIAL_USES)[number]
 
 export interface Mailbox extends MailboxRef {
   /** Levels divided by `/`, in Unicode NFC; the first mailbox of every account is `INBOX`. */
