@@ -77,7 +77,7 @@ test('an address has its type, escaped where UTF-8 is not allowed', () => {
 
 const own = { code: 451, enhanced: '4.4.1', text: 'No route' } as const
 
-test('words of the remote server are told from those of this one', () => {
+test('replies of the remote server are distinguished from those of this one', () => {
   assert.equal(diagnosticField(own), 'Diagnostic-Code: x-iems; 451 4.4.1 No route\r\n')
   assert.equal(diagnosticField({ ...own, said: '450-one\n450 two' }), 'Diagnostic-Code: smtp; 450-one\r\n 450 two\r\n')
   assert.equal(diagnosticField({ ...own, said: '\r\n' }), 'Diagnostic-Code: x-iems; 451 4.4.1 No route\r\n')

@@ -403,7 +403,7 @@ test('what was moved by hand into and out of Junk is told to plugins that learn 
   assert.deepEqual(seen, ['ann: 1 Other → Junk', 'ann: 1 Junk → INBOX'])
 })
 
-test('no change is told with a mod-sequence behind which others are not told yet', async (t) => {
+test('no change is reported with a mod-sequence behind which others are not reported yet', async (t) => {
   const below = memoryStore()
   let interfere: ((at: string) => Promise<void>) | undefined
   const store = new Proxy(below, {
