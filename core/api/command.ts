@@ -11,6 +11,9 @@ import type { Identity } from './hooks.ts'
 export interface CommandSchema<Input = unknown, Output = Input> {
   readonly '~standard': StandardSchemaV1.Props<Input, Output> & StandardJSONSchemaV1.Props<Input, Output>
 }
+/** The schema of a command's input or rows, whatever its fields. */
+// biome-ignore lint/suspicious/noExplicitAny: a schema of one input type is none of `unknown`
+export type AnyCommandSchema = CommandSchema<any, unknown>
 /** A caller of the administration service: an identity, or a client of the control socket. */
 export type Caller = Pick<Identity, 'user' | 'roles'>
 /** JSON Schema, draft 2020-12. */
@@ -25,9 +28,9 @@ export interface Command {
    * are options (`dryRun` is `--dry-run`; a boolean is a switch; a list is comma-separated). Default: strings, from
    * `arguments` and `options`.
    */
-  readonly fields?: CommandSchema<any, unknown>
+  readonly fields?: AnyCommandSchema
   /** Schema of the `value` of each output line, for tables and programs. */
-  readonly row?: CommandSchema<any, unknown>
+  readonly row?: AnyCommandSchema
   /** Arguments in order: `<required>`, `[optional]`, and `[many...]` as the last. */
   readonly arguments?: readonly string[]
   /** Options without `fields`: `'--since <date>'` and its description. Without `<…>` the option is a switch. */
@@ -69,7 +72,7 @@ export type CommandOutput<Row = unknown> =
   /** A part of the output file. */
   | { readonly bytes: Uint8Array }
 
-export interface CommandDefinition<Fields extends CommandSchema<any, unknown>, Row extends CommandSchema<any, unknown>>
+export interface CommandDefinition<Fields extends AnyCommandSchema, Row extends AnyCommandSchema>
   extends Omit<Command, 'fields' | 'row' | 'options' | 'run'> {
   readonly fields: Fields
   readonly row?: Row
@@ -79,10 +82,9 @@ export interface CommandDefinition<Fields extends CommandSchema<any, unknown>, R
 }
 
 /** Infers the types of a command from its schemas. Returns the definition unchanged. */
-export function defineCommand<
-  Fields extends CommandSchema<any, unknown>,
-  Row extends CommandSchema<any, unknown> = CommandSchema,
->(definition: CommandDefinition<Fields, Row>): Command {
+export function defineCommand<Fields extends AnyCommandSchema, Row extends AnyCommandSchema = CommandSchema>(
+  definition: CommandDefinition<Fields, Row>,
+): Command {
   // The kernel validates the input, so it has the type that the schema infers.
   return definition as Command
 }

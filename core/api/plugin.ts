@@ -273,10 +273,13 @@ export interface PluginDefinition<S extends StandardSchemaV1> {
   setup(config: StandardSchemaV1.InferOutput<S>, ctx: SetupContext): MaybePromise<PluginInstance>
 }
 
+/** A plugin definition, whatever its options. */
+// biome-ignore lint/suspicious/noExplicitAny: plugins with different schemas are in one list
+export type AnyPluginDefinition = PluginDefinition<any>
+
 /** A plugin with its options, as the configuration lists it. */
 export interface PluginEntry {
-  // any: entries with different schemas are in one list
-  readonly definition: PluginDefinition<any>
+  readonly definition: AnyPluginDefinition
   readonly input: unknown
   readonly settings: Settings
 }

@@ -5,7 +5,7 @@
  * Invariants: a form and a command line lead to the same validated values; unknown fields are never passed on.
  */
 import type { CommandInfo, CommandRun } from '../api/administration.ts'
-import type { Caller, Command, CommandCall, CommandSchema, JsonSchema } from '../api/command.ts'
+import type { AnyCommandSchema, Caller, Command, CommandCall, CommandSchema, JsonSchema } from '../api/command.ts'
 import { IemsError } from '../api/errors.ts'
 
 interface Field {
@@ -17,7 +17,7 @@ interface Field {
 }
 
 /** Throws when the schema cannot be converted to JSON Schema. */
-function jsonSchemaOf(schema: CommandSchema<any, unknown>, side: 'input' | 'output' = 'input'): JsonSchema {
+function jsonSchemaOf(schema: AnyCommandSchema, side: 'input' | 'output' = 'input'): JsonSchema {
   return schema['~standard'].jsonSchema[side]({
     target: 'draft-2020-12',
     libraryOptions: { unrepresentable: 'any' },

@@ -4,7 +4,7 @@
  * Plugins define their own options. `docs/config.md` is generated from here.
  */
 import * as z from 'zod'
-import type { PluginDefinition, PluginEntry } from '../api/plugin.ts'
+import type { AnyPluginDefinition, PluginEntry } from '../api/plugin.ts'
 import { dnsOptions } from '../net/dns-options.ts'
 import type { Store } from '../store/store.ts'
 import { blobOptions } from './blob-options.ts'
@@ -211,8 +211,7 @@ type Checked = z.output<typeof configSchema>
 
 export interface ConfiguredPlugin<P> {
   readonly name: string
-  // any: plugins have different options
-  readonly definition: PluginDefinition<any>
+  readonly definition: AnyPluginDefinition
   readonly options: unknown
   readonly settings: P
 }

@@ -2,13 +2,12 @@
  * Sorts plugins for setup: providers of a service before its consumers.
  */
 import { IemsError } from '../api/errors.ts'
-import type { PluginDefinition } from '../api/plugin.ts'
+import type { AnyPluginDefinition } from '../api/plugin.ts'
 import type { Service } from '../api/service.ts'
 
 interface Named {
   readonly name: string
-  // any: plugins have different options
-  readonly definition: PluginDefinition<any>
+  readonly definition: AnyPluginDefinition
 }
 
 const namesOf = (services: readonly Service<unknown>[] = []) => services.map(({ name }) => name)

@@ -7,7 +7,7 @@
 import { IemsError } from '../api/errors.ts'
 import { type Answer, createHook, type HookKind, type HookName, KERNEL_HOOKS, type Subject } from '../api/hooks.ts'
 import type { Histogram } from '../api/metrics.ts'
-import type { PlacedHandler, PluginDefinition, PluginInstance, Stage } from '../api/plugin.ts'
+import type { AnyPluginDefinition, PlacedHandler, PluginInstance, Stage } from '../api/plugin.ts'
 import { type HookRun, NO_MESSAGE } from '../api/run.ts'
 import type { BearerDiscovery } from '../auth/sasl/exchange.ts'
 import type { CredentialMechanism } from '../auth/sasl/mechanisms.ts'
@@ -20,7 +20,7 @@ import type { Spans } from './spans.ts'
 /** A plugin that has been set up. */
 export interface LoadedPlugin {
   readonly name: string
-  readonly definition: PluginDefinition<any>
+  readonly definition: AnyPluginDefinition
   readonly settings: PluginSettings
   readonly parts: PluginInstance
   readonly log: Log
@@ -130,7 +130,7 @@ export function wire(
   { runs, ...measuring }: Measuring & { readonly runs: Runs },
 ): Hooks {
   const kinds = new Map<string, HookKind>(Object.entries(KERNEL_HOOKS))
-  const owners = new Map<string, PluginDefinition<any>>()
+  const owners = new Map<string, AnyPluginDefinition>()
   for (const { name: plugin, definition } of plugins) {
     for (const [hook, kind] of Object.entries(definition.hooks ?? {})) {
       // A plugin that is configured twice, such as a listener with and without TLS, declares its hooks once.

@@ -7,14 +7,13 @@ import { createLog } from '../../core/runtime/log.ts'
 import { createTestKernel, deliveredTo } from '../../core/testing/index.ts'
 
 const LETTER = { from: 'a@x.example', to: ['b@far.example'] }
-// any: what a plugin without types may do
-const plugin = (setup: () => any, more: object = {}) =>
-  definePlugin({ name: 'probe', config: z.undefined(), setup, ...more })()
+const plugin = (setup: () => unknown, more: object = {}) =>
+  definePlugin({ name: 'probe', config: z.undefined(), setup, ...more } as never)()
 const tapping = (hooks: Record<string, unknown>) => plugin(() => ({ hooks }))
 
 test('a reply is made of a code of its class, an enhanced code and a text, in this order', () => {
-  // any: as a plugin without types calls them
-  const [no, later, yes] = [refuse, defer, accept] as any[]
+  const [no, later, yes] = [refuse, defer, accept] as ((...values: unknown[]) => unknown)[]
+  assert.ok(no && later && yes)
   for (const wrong of [
     () => no(250, '2.0.0', 'Thank you'),
     () => no(550, '2.0.0', 'Thank you'),
@@ -103,8 +102,7 @@ test('an invalid answer of dispatch or deliver defers the delivery, and the queu
       /No answer/,
     ],
   ] as const) {
-    // any: as above
-    const kernel = await createTestKernel(t, { expectsFaults: true, deliver: answer as any })
+    const kernel = await createTestKernel(t, { expectsFaults: true, deliver: answer as never })
     await kernel.submit(LETTER)
     await kernel.deliver()
     const [entry] = await Array.fromAsync(kernel.queue.list({}))
@@ -128,8 +126,8 @@ test('a short arrow function that gives something back is no verdict where none 
 
 test('a header edit in check is an error, not without effect', async (t) => {
   for (const edit of ['prepend', 'remove']) {
-    // any: as above
-    const check = ({ headers }: any) => headers[edit]('X-Mine', 'yes')
+    const check = ({ headers }: { headers: Record<string, (...values: string[]) => void> }) =>
+      headers[edit]?.('X-Mine', 'yes')
     const kernel = await createTestKernel(t, { expectsFaults: true, plugins: [tapping({ check })] })
     assert.equal((await kernel.submit(LETTER)).reply.code, 451)
     assert.match(String(kernel.events.find(({ name }) => name === 'plugin.fault')?.cause), /modify and dispatch only/)

@@ -249,7 +249,7 @@ test('the standard rules let the event loop go on while they take their time', a
   assert.ok(turns > RULE_NAMES.length / 3, `${turns} turns of the event loop`)
 })
 
-test('dates are read as mail has them, whatever the time zone of the server', async (t) => {
+test('dates are read as mail has them, whatever the time zone of the server', async () => {
   const { content } = options.parse({})
   const match = createStandardRules(content, { hostname: 'mx.here.test', now: () => Date.UTC(2026, 0, 1, 12) })
   const found = async (date: string) => {

@@ -38,6 +38,7 @@ export interface Given {
 /** Of a command: its lines for people, and its values for programs. */
 export interface Answers {
   readonly text: string
+  // biome-ignore lint/suspicious/noExplicitAny: each command has its own rows, which its test compares
   readonly values: readonly any[]
 }
 

@@ -10,12 +10,12 @@ import { type CarriedError, carried, thrown } from '../../store/remote/protocol.
 /** The other thread: a worker, or the main thread. */
 export interface Thread {
   postMessage(message: unknown): void
-  // any: both kinds of thread are typed so
+  // biome-ignore lint/suspicious/noExplicitAny: Node types both kinds of thread this way
   on(event: string, hear: (message: any) => void): unknown
 }
 
 /** Functions by name; each takes at most one argument, which must be cloneable. */
-// any: each function has a different argument
+// biome-ignore lint/suspicious/noExplicitAny: each function has a different argument
 export type Handlers = { readonly [name: string]: (given: any) => unknown }
 
 type Message =
