@@ -1,7 +1,7 @@
 /**
  * One attempt at a delivery: dispatch ▸ the channel delivers ▸ an outcome for each recipient.
  *
- * Invariants: whatever a plugin or channel does, each recipient has exactly one outcome, and a fault is a deferral.
+ * Invariants: each recipient has exactly one outcome, whatever a plugin or channel does; a fault is a deferral.
  */
 import { reasonOf } from '../api/errors.ts'
 import type { Delivery, Disposition, Outcome } from '../api/hooks.ts'

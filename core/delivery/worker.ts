@@ -1,8 +1,8 @@
 /**
  * The way out: one loop for each channel. Take due deliveries ▸ dispatch ▸ the channel delivers ▸ settle.
  *
- * Invariants: each delivery is settled once, by the kernel that holds its lease; whatever a channel or plugin does, the
- * message is delivered, waits or is reported. `attempt.ts`, `retry.ts` and `report.ts` hold the details.
+ * Invariants: each delivery is settled once, by the kernel that holds its lease; the message is delivered, waits or is
+ * reported whatever a channel or plugin does. `attempt.ts`, `retry.ts` and `report.ts` hold the details.
  */
 import { Flushed } from '../queue/admin.ts'
 import type { Job } from '../queue/state.ts'

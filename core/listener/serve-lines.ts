@@ -2,7 +2,8 @@
  * From a client to a session of a protocol of lines: reader and writer on its socket, the kernel's session, and the
  * refusal of `connect`.
  *
- * Invariants: the kernel's session is closed when the client has been served; what came before TLS is never read after it.
+ * Invariants: the kernel's session is closed when the client has been served; input from before TLS is never read after
+ * it.
  */
 import type { Duplex } from 'node:stream'
 import type { SetupContext } from '../api/plugin.ts'

@@ -2,8 +2,8 @@
  * MIME, as 'iems/mime': the structure of a message, its parts and fields decoded, addresses, dates, text; messages
  * rewritten part by part; and files in every format that mail carries them in.
  *
- * Exports are stable within a major version, as in 'iems'. Every reader takes whatever strangers send,
- * in linear time and within stated limits.
+ * Exports are stable within a major version, as in 'iems'. Every reader accepts any octets, in linear time and within
+ * stated limits.
  */
 export { type EnvelopeAddress, readAddresses, type Token, tokensOf } from './addresses.ts'
 export {

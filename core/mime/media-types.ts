@@ -1,4 +1,4 @@
-/** Media types of files by their names; what is not known is octets. */
+/** Media types of files by their names; an unknown type is application/octet-stream. */
 const TYPES: Readonly<Record<string, string>> = {
   bmp: 'image/bmp',
   csv: 'text/csv',

@@ -1,7 +1,7 @@
 /**
  * The name of a file in a message, in the right ways (RFC 2231, RFC 2047) and in the wrong ones that programs write.
  *
- * Invariants: linear time; what cannot be decoded is shown as it stands.
+ * Invariants: linear time; text that cannot be decoded is shown unchanged.
  */
 import { readLong } from './parameters.ts'
 import type { MimePart } from './parts.ts'

@@ -1,7 +1,7 @@
 /**
  * A clock for tests: time advances only when the test says so.
  *
- * Invariants: timers fire in the order of their due times and never by themselves; each fires at its own time, but for
+ * Invariants: timers fire in the order of their due times and never by themselves; each fires at its own time, except
  * those that are set while the time advances by days: they wait for at least a thousandth of that, so that polls of
  * idle servers cost little.
  */

@@ -1,8 +1,8 @@
 /**
  * The content of a post as the list sends it: parts removed, a footer added, the header written, or the whole wrapped.
  *
- * Invariants: the body of what is signed or encrypted keeps every octet; what cannot be changed without loss stays as
- * it is; content is a stream.
+ * Invariants: a signed or encrypted body keeps every octet; parts that cannot be changed without loss stay unchanged;
+ * content is a stream.
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { type Dns, type ReadableMessage, splitContent } from 'iems'

@@ -1,8 +1,8 @@
 /**
  * A list in the directory: an entry that LDAP and groups see, and routing entries that lead its addresses here.
  *
- * Invariants: a list whose domain is not the directory's needs no entry to receive mail; what was written is removed
- * with the list.
+ * Invariants: a list whose domain is not the directory's needs no entry to receive mail; the entries of a list are
+ * removed with it.
  */
 import { type Change, type DirectoryApi, isRefused } from '../directory/store/api.ts'
 import type { MailingList } from './api.ts'

@@ -47,7 +47,7 @@ interface Addressed {
 export interface MailingDeps extends Pick<SetupContext, 'store' | 'contents' | 'submit' | 'clock' | 'log'> {
   readonly roster: Roster
   readonly batch: number
-  /** A member's address was refused for good. */
+  /** A member's address was permanently refused. */
   refused(list: MailingList, address: string, why: string): Promise<void>
 }
 

@@ -1,8 +1,7 @@
 /**
  * Threads of answers whose programs wrote no References: the latest post with the same subject within some weeks.
  *
- * Invariants: a subject without a sign of an answer begins a thread of its own; what is remembered is one record for
- * each subject.
+ * Invariants: a subject without a sign of an answer begins a thread of its own; memory is one record for each subject.
  */
 import { createHash } from 'node:crypto'
 import { decodeWords } from 'iems/mime'

@@ -1,7 +1,7 @@
 /**
  * AppleSingle and AppleDouble (RFC 1740): the forks and attributes of a Macintosh file in entries.
  *
- * Invariants: every offset is checked against what is there; what is no such file is undefined, never an error.
+ * Invariants: every offset is checked against the size; input that is no such file is undefined, never an error.
  */
 import { isUtf8 } from 'node:buffer'
 import { fourOctets, fromMacRoman, toMacRoman } from './mac-roman.ts'

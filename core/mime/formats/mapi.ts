@@ -1,8 +1,8 @@
 /**
  * MAPI properties as a TNEF stream has them (MS-OXTNEF section 2.1.3.4).
  *
- * Invariants: every length is checked against what is there; numbers of properties and values have a bound; what was
- * read before a fault is kept.
+ * Invariants: every length is checked against what is there; numbers of properties and values have a bound; a fault
+ * keeps the properties read before it.
  */
 
 /** Code pages of Windows by their WHATWG labels; others are read as Windows-1252. */

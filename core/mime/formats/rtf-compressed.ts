@@ -1,7 +1,7 @@
 /**
  * Compressed RTF (MS-OXRTFCP).
  *
- * Invariants: no more is made than the caller allows; what is broken is undefined, never an error; linear time.
+ * Invariants: no more is made than the caller allows; a broken stream is undefined, never an error; linear time.
  */
 
 const HEADER = 16

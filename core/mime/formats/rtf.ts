@@ -2,7 +2,7 @@
  * RTF as HTML: the HTML that it was made from (MS-OXRTFEX), the plain text likewise, or its own words and simplest
  * marks.
  *
- * Invariants: linear time; groups within groups are bounded; what is not known is passed over; text never becomes
+ * Invariants: linear time; groups within groups are bounded; unknown control words are skipped; text never becomes
  * markup.
  */
 import { escapeHtml } from '../../runtime/text.ts'
@@ -12,7 +12,7 @@ export type RtfText =
   | { readonly kind: 'html'; readonly html: string }
   | { readonly kind: 'text'; readonly text: string }
 
-/** Groups within groups; what is deeper is passed over. */
+/** Groups within groups; deeper ones are skipped. */
 const MAX_DEPTH = 500
 /** Groups whose text is none of the document's. */
 const PASSED_OVER = new Set(

@@ -1,8 +1,8 @@
 /**
  * TNEF (MS-OXTNEF), the `winmail.dat` of Outlook: the attachments, the text and the facts of a message.
  *
- * Invariants: every length is checked against what is there; attributes have a bound; what was read before a fault is
- * kept, and the fault is named.
+ * Invariants: every length is checked against what is there; attributes have a bound; a fault is named and keeps the
+ * attributes read before it.
  */
 import { codePageText, type MapiProperty, Properties, readProperties, readRows } from './mapi.ts'
 import type { FileFacts } from './model.ts'

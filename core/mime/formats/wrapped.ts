@@ -31,7 +31,7 @@ export interface WrappedFile {
   readonly part?: YencRange & { readonly number: number; readonly size: number }
 }
 
-/** Files found in one text; what follows is text. */
+/** Maximum of files that are found in one text; the rest stays text. */
 export const MAX_WRAPPED = 1000
 
 interface Open {

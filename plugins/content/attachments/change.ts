@@ -1,8 +1,8 @@
 /**
  * Applies changes to a message, in order: formats read in, rules, forms written out for some recipients.
  *
- * Invariants: what is signed or encrypted by its author, and reports, stays as it is; a message is changed wholly or not
- * at all; every change is noted as a difference.
+ * Invariants: parts that their author signed or encrypted, and reports, are never changed; a message is changed wholly
+ * or not at all; every change is noted as a difference.
  */
 import type { HookContext, Message, Recipient } from 'iems'
 import { type MimePart, readStructure, rewriteMime, structureProblem } from 'iems/mime'

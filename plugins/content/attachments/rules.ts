@@ -1,7 +1,7 @@
 /**
  * Which rule applies to a file of a message.
  *
- * Invariant: what a rule asks is asked of the decoded file, by each of its names.
+ * Invariant: a rule looks at the decoded file, under each of its names.
  */
 import { gather } from 'iems/mime'
 import { type ArchiveLook, lookInto, mayBeArchive } from './archive-look.ts'

@@ -54,7 +54,7 @@ async function doubleOf(
 
 // --- uuencode -------------------------------------------------------------------------------------------
 
-/** Files in order; what stands in an attached message or an appledouble goes with it. */
+/** Files in order; those inside an attached message or an appledouble stay there. */
 function* outermost(root: MimePart): Generator<Placed> {
   for (const placed of eachPart(root)) {
     const isFile = isAttachment(placed.part) || placed.part.type === 'message' || placed.part.subtype === 'appledouble'

@@ -1,7 +1,7 @@
 /**
  * Texts in HTML: where the body begins and ends, and where a quotation begins.
  *
- * Invariants: marks within comments, scripts and styles are text; what is added is ASCII, so every charset holds it;
+ * Invariants: marks within comments, scripts and styles are text; the insertion is ASCII, so every charset holds it;
  * linear time.
  */
 import { escapeHtml } from 'iems'

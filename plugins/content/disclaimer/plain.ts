@@ -1,8 +1,7 @@
 /**
  * Texts in plain text: the lines to add, and where a quotation begins.
  *
- * Invariants: what is added to format=flowed text (RFC 3676) stays lines of its own, whatever stands before it; linear
- * time.
+ * Invariants: lines added to format=flowed text (RFC 3676) never join the line before them; linear time.
  */
 
 export interface PlainForm {

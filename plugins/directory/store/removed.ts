@@ -1,8 +1,8 @@
 /**
  * Removed entries: kept whole for a time, with passwords, memberships and members, so that a removal can be undone.
  *
- * Invariants: an entry is restored with its id, so that its mailboxes are its own again; what others took meanwhile, such
- * as an address, refuses the restoration; groups that are gone, or would contain themselves, are left out.
+ * Invariants: an entry is restored with its id, so that its mailboxes are its own again; an address that another entry
+ * has taken meanwhile refuses the restoration; groups that are gone, or would contain themselves, are left out.
  */
 import { below, type Clock, type Op, type Store, unkey } from 'iems'
 import type { RemovedEntry } from './api.ts'

@@ -1,8 +1,8 @@
 /**
  * Compares the DNS with the records that a domain should have.
  *
- * Invariants: a name server that does not answer is never taken for a missing record; what the DNS holds is shown with
- * its control characters escaped.
+ * Invariants: a name server that does not answer is never taken for a missing record; control characters in DNS data
+ * are escaped before they are shown.
  */
 import { type Dns, type DnsAnswer, type DnsRecords, escapeLine, type RecordType } from 'iems'
 import type { Finding, State, WantedRecord } from './api.ts'

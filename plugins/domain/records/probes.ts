@@ -1,7 +1,7 @@
 /**
  * Examines the servers of a domain from outside: addresses and their names, ports, certificates, the MTA-STS policy.
  *
- * Invariants: every connection ends in time; what cannot be reached from here is not called wrong.
+ * Invariants: every connection ends in time; a server that cannot be reached from here is not reported as wrong.
  */
 import { X509Certificate } from 'node:crypto'
 import { connect, createSecureContext, rootCertificates, type TLSSocket } from 'node:tls'

@@ -1,7 +1,7 @@
 /**
  * TLS reports in JSON (RFC 8460 section 4.4): written, and read leniently. Pure.
  *
- * Invariants: what is read has the schema's types, and its lists and texts are bounded.
+ * Invariants: a parsed report has the schema's types, and its lists and texts are bounded.
  */
 import * as z from 'zod'
 

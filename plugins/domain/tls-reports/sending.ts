@@ -1,8 +1,8 @@
 /**
  * Sends the reports of past days to the destinations that domains name in the DNS (RFC 8460 section 3).
  *
- * Invariants: a crash repeats nothing that was accepted and loses nothing that is due; what cannot be sent is tried
- * again for a day and then dropped.
+ * Invariants: a crash repeats nothing that was accepted and loses nothing that is due; a report that cannot be sent is
+ * retried for a day and then dropped.
  */
 import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'

@@ -1,7 +1,7 @@
 /**
  * MTA Hooks as Stalwart speaks it (version 1): one POST of JSON for a stage of a client's session, and its response.
  *
- * Invariants: what arrives is validated; unknown members are ignored, as newer versions add some.
+ * Invariants: all input is validated; unknown members are ignored, as newer versions add some.
  */
 import * as z from 'zod'
 

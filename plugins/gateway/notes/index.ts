@@ -1,6 +1,6 @@
 /**
- * Notes and Domino: databases (NSF and DXL) inspected, converted and imported into mailboxes; the directory of Notes in
- * ours; and the border to a Domino server that is still in use.
+ * Notes and Domino: databases (NSF and DXL) inspected, converted and imported into mailboxes; the directory of Notes
+ * imported; and the border to a Domino server that is still in use.
  *
  * This file only wires; start reading at archive/model.ts, then message/convert.ts and migration/import.ts.
  */

@@ -1,4 +1,6 @@
-/** Entries of another system's directory brought into ours: a plan that can be shown, and its changes. */
+/**
+ * Entries of another system's directory, brought into that of this server: a plan that can be shown, and its changes.
+ */
 export {
   synchronise,
   type WantedAccount,

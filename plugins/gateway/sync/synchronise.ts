@@ -1,5 +1,6 @@
 /**
- * Entries of another system's directory brought into ours: adds what is missing, changes what differs, and says so.
+ * Entries of another system's directory, brought into that of this server: adds missing entries, changes those that
+ * differ, and reports both.
  *
  * Invariants: nothing is removed but members of groups that this source made; addresses are added, never taken away; a
  * second run without changes in between changes nothing; with `check` nothing is changed at all.

@@ -1,7 +1,7 @@
 /**
  * Settings of lists of Sympa (its `config` file) and of LISTSERV (the header of its list file). Pure.
  *
- * Invariants: what a file says and this server does not have is named, and left out.
+ * Invariants: settings that this server does not have are named, and left out.
  */
 
 import type { ListSettings } from '../settings.ts'

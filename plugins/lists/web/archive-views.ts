@@ -1,7 +1,7 @@
 /**
  * The views of an archive: months, threads, posts, authors, the latest and the starred posts, and search.
  *
- * Invariants: a view shows a bounded number of posts; what strangers wrote is text.
+ * Invariants: a view shows a bounded number of posts; text of senders is escaped.
  */
 import { formatSize } from 'iems'
 import { type Html, HttpProblem, html } from '../../web/http/api.ts'

@@ -108,7 +108,7 @@ interface Reply {
 
 function replyContent({ found, from, digest, text: words, now }: Reply): Buffer {
   const subject = decodeWords(digest.subject).replace(/^re:\s*/i, '')
-  // Ids of strangers: nothing but what a field can hold on a line of its own.
+  // Message-IDs of senders, reduced to characters that a field can hold on a line of its own.
   const ids = [...digest.references, digest.messageId].filter((id) => /^[!-~]{1,900}$/.test(id)).slice(-20)
   const fields = [
     `From: ${mailbox('', from)}`,

@@ -1,8 +1,8 @@
 /**
  * The members of a list for its owners: looking through them, one member's options, and many at once.
  *
- * Invariants: a page shows a bounded number of members; what a form of many members cannot do is a line of the answer,
- * and the others count.
+ * Invariants: a page shows a bounded number of members; a form for many members applies the valid lines and reports
+ * each of the others.
  */
 import { counted } from 'iems'
 import * as z from 'zod'

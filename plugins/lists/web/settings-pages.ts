@@ -1,7 +1,7 @@
 /**
  * The settings of a list as a form, for its owners. The form is made from the schema that commands use.
  *
- * Invariants: what the form does not hold stays as it is; an invalid value changes nothing.
+ * Invariants: settings that are not in the form stay unchanged; an invalid value changes nothing.
  */
 import * as z from 'zod'
 import { type Html, type HttpApi, HttpProblem, html, Redirect } from '../../web/http/api.ts'

@@ -1,8 +1,8 @@
 /**
  * The Mailsort service: the Sieve scripts of accounts, as ManageSieve and web mail read and change them.
  *
- * Invariants: a script that does not compile is never stored or active; whatever resolves is on stable storage. Saying
- * no is a value (`ScriptRefused`); an exception means "not now".
+ * Invariants: a script that does not compile is never stored or active; a resolved call is on stable storage. Saying no
+ * is a value (`ScriptRefused`); an exception means "not now".
  */
 import { defineService } from 'iems'
 import type { SieveExtension } from './extension.ts'

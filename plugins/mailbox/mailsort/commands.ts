@@ -1,5 +1,5 @@
 /**
- * `iems mailsort …`: scripts of accounts, domains, groups and the server; what they do with a message, step by step; and
+ * `iems mailsort …`: scripts of accounts, domains, groups and the server; their effect on a message, step by step; and
  * rules for mail that is stored.
  */
 import { type Command, type CommandOutput, defineCommand, escapeLine, escapeText } from 'iems'

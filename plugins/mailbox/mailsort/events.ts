@@ -2,8 +2,8 @@
  * Scripts for events in IMAP (RFC 6785): messages that clients append, copy, move or flag.
  *
  * The annotation `/shared/imapsieve/script` of the mailbox, or else of the account, names a script of the account that
- * owns the mailbox. Invariants: what a script does causes no further event; a script that fails leaves the message as it
- * is, and the owner hears of it once.
+ * owns the mailbox. Invariants: the actions of a script cause no further event; a script that fails leaves the message
+ * as it is, and the owner hears of it once.
  */
 import type { Log, SetupContext } from 'iems'
 import type { ImapChange } from '../../access/imap/api.ts'

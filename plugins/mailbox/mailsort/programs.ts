@@ -1,5 +1,5 @@
 /**
- * Compiled scripts, kept by their text; and what their authors should know of them.
+ * Compiled scripts, kept by their text, with warnings for their authors.
  */
 import { createHash } from 'node:crypto'
 import { Cache } from 'iems'

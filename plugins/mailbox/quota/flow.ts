@@ -1,14 +1,14 @@
 /**
  * Deliveries of each day: how many, and how long they took, for reports; written once a minute.
  *
- * Invariants: what is held in memory does not grow with the mail; several servers add to the same record; a server that
- * dies loses the counts of one minute at most.
+ * Invariants: memory does not grow with the mail; several servers add to the same record; a server that dies loses the
+ * counts of one minute at most.
  */
 import { idTime, type KernelEvent, type Store } from 'iems'
 import { dateOf } from './daily.ts'
 import { decode, encode, type FlowRecord, flowKey } from './records.ts'
 
-/** Upper bounds of latencies in ms; what takes longer counts in one more place. */
+/** Upper bounds of latencies in ms; longer ones count in one more place. */
 export const LATENCIES = [100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 3_600_000, 86_400_000]
 
 const STATUS = {

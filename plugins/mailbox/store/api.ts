@@ -2,7 +2,7 @@
  * The MailStore service: mailboxes and messages as IMAP4rev2 with CONDSTORE, QRESYNC, OBJECTID and SAVEDATE, POP3, web
  * mail and JMAP need them.
  *
- * Invariants: whatever resolves is on stable storage; no session waits for another, and no mailbox is ever locked; a
+ * Invariants: a resolved change is on stable storage; no session waits for another, and no mailbox is ever locked; a
  * UID is used once and a UIDVALIDITY never decreases; content is returned byte for byte. A refusal is a value
  * (`Refused`); an exception means a temporary failure.
  */

@@ -85,7 +85,7 @@ async function countUsage(change: Change, { size }: Pick<EntryRecord, 'size'>, s
 
 type NewEntry = Omit<EntryRecord, 'modseq'> & { readonly uid?: number }
 
-/** Adds an entry; who holds the email already has said so. */
+/** Adds an entry. The caller holds the email. */
 export async function add(working: Working, { uid: wanted = 0, ...entry }: NewEntry): Promise<number> {
   const { change, ref } = working
   const uid = Math.max(working.record.uidNext, wanted)

@@ -32,7 +32,7 @@ export function readName(name: string): string | undefined {
 }
 
 /**
- * Whether a mailbox may get this name: nothing in it changes the order of characters or hides one, but for the joiners
+ * Whether a mailbox may get this name: nothing in it changes the order of characters or hides one, except the joiners
  * that some scripts and emoji need. Mailboxes that have other names keep them.
  */
 export const isNewName = (name: string): boolean => isPlainLine(name.replace(/[\u200c\u200d]/g, ''))

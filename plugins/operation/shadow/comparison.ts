@@ -1,8 +1,8 @@
 /**
  * Compares the fate of each message here with its fate in the shadow.
  *
- * Invariants: mail never waits for the shadow and never fails with it; what waits is bounded; a message whose fate is
- * not known on both sides counts as not compared.
+ * Invariants: mail never waits for the shadow and never fails with it; the number of waiting messages is bounded; a
+ * message whose fate is not known on both sides counts as not compared.
  */
 import type { KernelEvent, ReadableMessage, Rehearsal, RehearsedMessage, Reply } from 'iems'
 import { acceptedFate, DISCARDED, type Fate, fieldsOf, isSameFate, refusedFate, rehearsedFate } from './fate.ts'

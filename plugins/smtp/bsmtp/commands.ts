@@ -1,8 +1,8 @@
 /**
  * `iems bsmtp …`: batches as a tool for administrators. `pack`, `unpack`, `show` and `key` need no running server.
  *
- * Invariants: looking into a batch delivers nothing; what strangers wrote is escaped before a terminal sees it; a batch
- * is read and written as a stream.
+ * Invariants: showing a batch delivers nothing; text from remote systems is escaped before it is printed; a batch is
+ * read and written as a stream.
  */
 import {
   below,

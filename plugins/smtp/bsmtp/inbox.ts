@@ -1,9 +1,9 @@
 /**
  * The channel's way in: who a batch is from, whether it may come, its parts, and what becomes of it.
  *
- * Invariants: a batch from a stranger is refused whole, before any of it is kept; a part or batch that has come before
- * is harmless; what a batch did and that it is known to have come are kept before it is acknowledged; a crash at any
- * point leaves a batch that is taken up again.
+ * Invariants: a batch from an unknown sender is refused whole, before any of it is kept; a part or batch that has come
+ * before is harmless; the results of a batch and its arrival are stored before it is acknowledged; a crash at any point
+ * leaves a batch that is taken up again.
  */
 import { createHash } from 'node:crypto'
 import {

@@ -1,8 +1,8 @@
 /**
  * Mail to the address of this server that takes batches.
  *
- * Invariants: mail without a batch, or with one from a stranger, is refused to its client, so that no report goes to a
- * forged sender.
+ * Invariants: mail without a batch, or with one from an unknown sender, is refused to its client, so that no report
+ * goes to a forged sender.
  */
 import {
   accept,

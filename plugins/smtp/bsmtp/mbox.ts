@@ -37,7 +37,7 @@ export interface MboxMessage {
   readonly content: Octets
 }
 
-/** The messages of an mbox; what does not begin as one is one message. */
+/** The messages of an mbox; a file that does not begin like one is one message. */
 export async function* readMessages(source: Octets): AsyncGenerator<MboxMessage> {
   const lines = linesOf(source)
   let next = await lines.next()

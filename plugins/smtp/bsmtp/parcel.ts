@@ -4,8 +4,8 @@
  *
  *   IEMS-BSMTP/1 SIGNATURE JSON LF octets
  *
- * Invariants: the signature covers the line's JSON, which covers the octets by their SHA-256, so that a stranger is
- * refused after one line and nothing of a partner's can be altered; a line has a limit.
+ * Invariants: the signature covers the line's JSON, which covers the octets by their SHA-256, so that an unknown sender
+ * is refused after one line and nothing of a partner's can be altered; a line has a limit.
  */
 import { createHash } from 'node:crypto'
 import * as z from 'zod'

@@ -24,7 +24,10 @@ export function unseal(
   return readManifest(decompress(opened, zip, link.accept.size, known))
 }
 
-/** A batch in whatever form, for people who look into it: nothing is delivered, and a stranger's can be looked at too. */
+/**
+ * A batch in whatever form, for people who look into it: nothing is delivered, so batches of unknown senders can be
+ * shown too.
+ */
 export async function openBatch(
   links: Links,
   source: AsyncIterable<Uint8Array>,
@@ -48,5 +51,5 @@ export async function openBatch(
   return { about, octets: rest }
 }
 
-/** A stranger's batch, which is only looked at. */
+/** A batch of an unknown sender, which is only shown. */
 const LARGE = { size: 1e10 } as Link['accept']

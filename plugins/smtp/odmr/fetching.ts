@@ -2,8 +2,8 @@
  * The customer's side: this server connects to its provider on a schedule and asks for its mail, with ATRN (RFC 2645)
  * over the same connection, or with ETRN (RFC 1985).
  *
- * Invariants: mail that comes over a reversed connection has the rights of a stranger; a provider that does not answer
- * is asked again at the next scheduled time; at most one session with a provider is open.
+ * Invariants: mail that comes over a reversed connection has the rights of an unauthenticated client; a provider that
+ * does not answer is asked again at the next scheduled time; at most one session with a provider is open.
  */
 import { createSecureContext, rootCertificates } from 'node:tls'
 import type { SetupContext } from 'iems'

@@ -2,8 +2,8 @@
  * Blobs in PostgreSQL: a small one is a row that is written with the commit that first refers to it; a large one is
  * written chunk by chunk before it is kept.
  *
- * Invariants: memory holds a chunk, however large a blob is; what was staged and not kept is never listed, and removed
- * after a day; ids sort by age.
+ * Invariants: memory holds a chunk, however large a blob is; staged blobs that were not kept are never listed, and
+ * removed after a day; ids sort by age.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { type Blobs, type ByteRange, IemsError, type Staged } from 'iems'

@@ -1,5 +1,5 @@
 /**
- * Commits in company: those that wait at the same time, and of which none touches what another one writes, share one
+ * Group commit: commits that wait at the same time, and of which none touches a key that another one writes, share one
  * transaction, one round trip and one flush of the log.
  *
  * Invariants: of two commits that touch the same thing the earlier one takes effect first; a commit whose connection is

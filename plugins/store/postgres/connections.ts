@@ -2,7 +2,8 @@
  * The connections to the database: opened when they are needed, kept, and replaced when they are lost.
  *
  * Invariants: a short interruption, such as a restart or a change to a standby, is waited for; in a longer one every
- * call fails at once, and attempts to connect go on with growing delays; what is tried twice must be harmless twice.
+ * call fails at once, and attempts to connect continue with growing delays; only calls that are harmless when repeated
+ * are retried.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { IemsError } from 'iems'

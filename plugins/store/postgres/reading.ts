@@ -1,5 +1,5 @@
 /**
- * Reading records: single ones in company, ranges in pages.
+ * Reads records: single ones batched, ranges in pages.
  *
  * Invariants: a reading sees one moment, because what does not fit into its first page is read with a cursor; cursors
  * share one connection, so that readings within readings never wait for each other; memory holds a page.

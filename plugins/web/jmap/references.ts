@@ -1,7 +1,7 @@
 /**
  * References to results of earlier calls (RFC 8620 section 3.7), by JSON pointers with `*` for every element.
  *
- * Invariant: what a reference comes to is bounded, and reads own properties alone.
+ * Invariant: the result of a reference is bounded, and only own properties are read.
  */
 import { MethodError } from './errors.ts'
 

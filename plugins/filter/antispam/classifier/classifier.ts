@@ -1,8 +1,8 @@
 /**
  * The classifier: rates messages, and learns from users and administrators.
  *
- * Invariants: a message counts once per teacher, across all kernels, as it was last taught; what is learned is on
- * stable storage before `learn` returns.
+ * Invariants: a message counts once per teacher, across all kernels, as it was last taught; a lesson is on stable
+ * storage before `learn` returns.
  */
 import { createHash } from 'node:crypto'
 import { below, CONFLICT, decodeRecord, encodeRecord, type Key, key, type Store, transact, unkey } from 'iems'

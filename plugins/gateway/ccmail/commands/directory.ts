@@ -1,6 +1,6 @@
 /**
  * `iems ccmail directory`: users, aliases, mailing lists and bulletin boards of a post office into the directory; and
- * `iems ccmail export-directory`: ours as a file for IMPORT.
+ * `iems ccmail export-directory`: accounts of this server as a file for IMPORT.
  */
 import { readFile } from 'node:fs/promises'
 import { isAbsolute } from 'node:path'

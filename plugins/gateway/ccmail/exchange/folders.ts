@@ -4,7 +4,7 @@
  *
  * Invariants: a file in `out` appears with its whole content, under its name, by a rename; a file in `in` is touched
  * only when it has not changed for a while and no lock stands beside it; a file leaves `in` after its last message has
- * been accepted, refused for good, or put into `bad`.
+ * been accepted, permanently refused, or moved to `bad`.
  */
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -2,8 +2,8 @@
  * Mail from cc:Mail: files in `in` are read message by message and handed in.
  *
  * Invariants: a message is handed in under a key of its file's content and place, so that a file that is read again
- * after a kill is not sent again; what has been refused for now is tried with the next look; a damaged message goes to
- * `bad` alone, and those around it go on.
+ * after a kill is not sent again; a temporary refusal is retried at the next check; a damaged message goes to `bad`
+ * alone, and those around it go on.
  */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'

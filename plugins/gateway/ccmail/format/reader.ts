@@ -3,8 +3,8 @@
  *
  * With size lines (/ITEMSIZE) exactly so many octets belong to a message or an item; where no label follows them, the
  * next label at the start of a line counts, and a finding says so. Without them a message ends at the next `Message:`
- * line. Invariants: what is held is one header and one list of items; every loop has a limit; a damaged message is
- * answered as such, and reading goes on behind it.
+ * line. Invariants: memory holds one header and one list of items; every loop has a limit; a damaged message is
+ * returned as damaged, and reading continues after it.
  */
 import type { OctetFile } from './file.ts'
 import { type LabelLine, type LabelName, readLabel } from './labels.ts'

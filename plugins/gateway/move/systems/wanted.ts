@@ -1,8 +1,8 @@
 /**
  * Users, domains and aliases of another mail system, as its files name them, and the directory entries they become.
  *
- * Invariants: a login stays as it was; a password hash of an unknown scheme is left out and named, never guessed; what
- * has no counterpart here (pipes, files, lookups in databases) is named.
+ * Invariants: a login stays as it was; a password hash of an unknown scheme is left out and named, never guessed;
+ * destinations without a counterpart here (pipes, files, lookups in databases) are named.
  */
 import { isAddress, isPasswordHash } from '../../../directory/static/api.ts'
 import type { WantedEntry } from '../../sync/api.ts'

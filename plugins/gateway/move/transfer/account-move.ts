@@ -112,7 +112,9 @@ class AccountMove {
     if (mailbox && folder.uids) await this.#continueUids(mailbox, folder, folder.uids.uidNext)
   }
 
-  /** Files what no run has filed; what was deleted, moved or renamed here since stays so. */
+  /**
+   * Files messages that no earlier run has filed, so that messages deleted, moved or renamed here since then stay so.
+   */
   async *#addNew(folder: SourceFolder, filed: ReadonlyMap<string, Filed>): AsyncGenerator<MoveCounts> {
     const { mail, source, options } = this.#deps
     const missing: SourceMessage[] = []

@@ -1,4 +1,7 @@
-/** `iems notes directory`: a Notes directory into ours; `--check` shows the differences alone. */
+/**
+ * `iems notes directory`: imports a Notes directory into the directory of this server; `--check` only shows the
+ * differences.
+ */
 import { isAbsolute } from 'node:path'
 import { Cache, type Command, type CommandOutput } from 'iems'
 import type { DirectoryApi } from '../../../directory/store/api.ts'

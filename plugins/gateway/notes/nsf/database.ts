@@ -1,8 +1,8 @@
 /**
  * A Notes database: its notes one after another, a note by its id, files, folders, unread marks and the access list.
  *
- * Invariants: the file is read by position and never written to; what is held does not grow with the file, but for four
- * octets for each bucket; damage is listed in `problems`, and whatever does not depend on it is read.
+ * Invariants: the file is read by position and never written to; memory does not grow with the file, except by four
+ * octets for each bucket; damage is listed in `problems`, and everything that does not depend on it is read.
  */
 import { Cache } from 'iems'
 import { Buckets } from './buckets.ts'

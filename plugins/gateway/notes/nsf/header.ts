@@ -80,7 +80,7 @@ function extent(octets: Buffer, position: number, size: number): Extent {
 
 export const hex = (value: number) => (value >>> 0).toString(16).toUpperCase().padStart(8, '0')
 
-/** The XOR of all double words; what does not fill the last one counts as zeros. */
+/** The XOR of all double words; the last one is padded with zeros. */
 export function xorOf(octets: Buffer): number {
   let sum = 0
   const whole = octets.length & ~3

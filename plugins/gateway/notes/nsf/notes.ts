@@ -1,8 +1,8 @@
 /**
  * A note and its items, from the record that an RRV entry leads to and from where the values lie that no view shows.
  *
- * Invariants: what can be read of a damaged note is read, and what cannot is listed in its problems; the values of one
- * note have a stated limit.
+ * Invariants: a damaged note yields its readable items, and lists the others in its problems; the values of one note
+ * have a stated limit.
  */
 import type { Buckets } from './buckets.ts'
 import { longAt, wordAt } from './header.ts'

@@ -138,7 +138,7 @@ class DasArchive {
   }
 }
 
-/** A message as MIME has no items; what Notes knows of it beside is when it came. */
+/** A message as MIME has no items; the only fact that Notes adds is the time of its arrival. */
 function documentOf(unid: string, received: number, open: () => AsyncIterable<Buffer>): NotesDocument {
   return {
     id: unid,

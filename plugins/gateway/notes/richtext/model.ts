@@ -1,6 +1,6 @@
 /**
- * Rich text of Notes, whether it was read from CD records or from DXL: blocks of inlines. Text is text; what a browser
- * would execute does not come from here, but for HTML that the sender passed through.
+ * Rich text of Notes, whether it was read from CD records or from DXL: blocks of inlines. Text is text; nothing here is
+ * executable by a browser, except HTML that the sender passed through.
  */
 export interface TextStyle {
   readonly bold?: boolean

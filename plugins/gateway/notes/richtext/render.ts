@@ -1,6 +1,6 @@
 /**
- * Rich text as HTML and as plain text. Everything that comes from the sender is escaped, but for HTML that they passed
- * through Notes as such.
+ * Rich text as HTML and as plain text. All text of the sender is escaped, except HTML that they passed through Notes as
+ * such.
  */
 import { escapeHtml } from 'iems'
 import { fromHtml } from 'iems/mime'

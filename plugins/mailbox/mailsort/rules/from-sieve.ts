@@ -2,7 +2,8 @@
  * Reads rules out of a Sieve script, where it says no more than rules can: scripts of `writeRules`, and those that
  * Roundcube writes.
  *
- * Invariant: what is not understood in full gives undefined, so that nothing is lost when the rules are written back.
+ * Invariant: a script that is not fully understood gives undefined, so that nothing is lost when the rules are written
+ * back.
  */
 import { type Argument, type CommandSyntax, parseScript, SieveError, type TestSyntax } from '../sieve/index.ts'
 import type { Condition, Rule, RuleAction, Rules, TextMatch } from './form.ts'

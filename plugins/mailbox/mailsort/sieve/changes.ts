@@ -1,8 +1,8 @@
 /**
  * Changes to a message: header fields added and deleted (RFC 5293), parts replaced, the message enclosed (RFC 5703).
  *
- * Invariants: the message that came is never touched; what is not changed comes back byte for byte; all functions are
- * linear in the size of the header.
+ * Invariants: the message that came is never touched; unchanged parts come back byte for byte; all functions are linear
+ * in the size of the header.
  */
 import { createHash } from 'node:crypto'
 import type { ByteRange } from 'iems'

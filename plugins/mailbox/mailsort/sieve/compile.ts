@@ -1,9 +1,9 @@
 /**
  * Checks a syntax tree against the extensions that are there and required, and makes a program of it.
  *
- * Invariants: a program needs no further checks but those of values that are known only when it runs; whatever is wrong
- * is a SieveError at its place. Where a script requires `ihave` (RFC 5463 section 4), what is not known is an error only
- * when it is reached.
+ * Invariants: a program needs no further checks except of values that are known only when it runs; every mistake is a
+ * SieveError with its position. Where a script requires `ihave` (RFC 5463 section 4), what is not known is an error
+ * only when it is reached.
  */
 import {
   Arguments,

@@ -1,7 +1,7 @@
 /**
  * Match types with their comparators (RFC 5228 section 2.7, RFC 5231, regex, RFC 6134): whether values fit keys.
  *
- * Invariant: what matching costs is counted, so that a script ends with an error before it holds up the server.
+ * Invariant: the cost of matching is counted, so that a script ends with an error before it holds up the server.
  */
 import { COMPARATOR_NAMES, type Comparator, comparatorOf, DEFAULT_COMPARATOR } from './comparators.ts'
 import type { Arguments, TagSpecs } from './language.ts'

@@ -1,7 +1,8 @@
 /**
  * A message as tests look at it: fields decoded, the MIME structure, texts of parts.
  *
- * Invariants: nothing beyond the header is read before a test asks for it; what is read of the body has a bound.
+ * Invariants: nothing beyond the header is read before a test asks for it; the part of the body that is read has a
+ * bound.
  */
 import {
   createCharsets,

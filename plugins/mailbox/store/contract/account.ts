@@ -30,7 +30,7 @@ export interface AccountLimits extends UsageLimits {
   readonly maxMailboxes?: number
   /** Of its mailboxes, by name. */
   readonly mailboxes?: Readonly<Record<string, UsageLimits>>
-  /** A message that has no room is refused for good. Default: the sender may try again. */
+  /** A message that has no room is permanently refused. Default: the sender may try again. */
   readonly isRefusing?: boolean
 }
 

@@ -1,9 +1,9 @@
 /**
  * The emails of accounts that are queried again and again, kept in memory with the results of their recent queries.
  *
- * Invariants: what is kept belongs to one state of an account's history and never changes; each query advances to the
- * present state first, whichever kernel made the changes; what is kept has a bound, and the account that was not
- * queried for the longest goes first.
+ * Invariants: a kept result belongs to one state of an account's history and never changes; each query advances to the
+ * present state first, whichever kernel made the changes; memory is bounded, and the account that was queried least
+ * recently is evicted first.
  */
 import { Cache } from 'iems'
 import type { AccountChanges, AccountEmail } from '../api.ts'

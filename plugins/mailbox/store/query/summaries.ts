@@ -1,8 +1,8 @@
 /**
  * Sort keys of a mailbox's messages, kept in memory.
  *
- * Invariants: a UID never means another message, so what is kept is never stale; what is kept has a bound, and the
- * mailbox that was not asked for the longest goes first.
+ * Invariants: a UID never means another message, so a kept summary is never stale; memory is bounded, and the mailbox
+ * that was used least recently is evicted first.
  */
 import { Cache } from 'iems'
 import type { Entry, MailboxRef } from '../api.ts'

@@ -22,7 +22,7 @@ export interface Condition {
   readonly fields: readonly Field[]
   readonly text: string
   /**
-   * `substring`: these very characters, as IMAP SEARCH wants it (RFC 9051), but for case, accents and line breaks.
+   * `substring`: these very characters, as IMAP SEARCH requires it (RFC 9051), ignoring case, accents and line breaks.
    * `words`: every word, or one that starts so, in any of the fields. `phrase`: in this order with no word in between.
    */
   readonly how: 'substring' | 'words' | 'phrase'

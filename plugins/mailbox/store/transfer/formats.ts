@@ -2,7 +2,7 @@
  * Mailboxes as files: mbox (mboxrd), Maildir in a tar, and a ZIP of .eml files with a list of what they are.
  *
  * Invariants: content comes back octet for octet where the format can hold it (mbox can hold only lines that end in
- * LF); flags, dates and names go along; whatever the size, only one message is held.
+ * LF); flags, dates and names go along; memory holds one message, whatever the size of the transfer.
  */
 import { once } from 'node:events'
 import { Readable } from 'node:stream'

@@ -1,7 +1,7 @@
 /**
  * Every command of every plugin, with the schema of its input; its output is a stream of lines.
  *
- * Invariants: the kernel decides which commands a caller may run; what cannot be undone requires a fresh login.
+ * Invariants: the kernel decides which commands a caller may run; irreversible ones require a fresh login.
  */
 import * as z from 'zod'
 import { HttpProblem, requireFresh } from '../../http/api.ts'

@@ -9,7 +9,7 @@ import type { AdminRoutes } from '../routes.ts'
 const text = z.string().min(1).max(1000).optional()
 const time = z.coerce.number().int().min(0).optional()
 const MAX_FOUND = 200
-/** Ms that one search may take; what was found until then is the answer. */
+/** Ms that one search may take; the answer is what it has found until then. */
 const SEARCH_MS = 5000
 
 export function addTrace(routes: AdminRoutes): void {

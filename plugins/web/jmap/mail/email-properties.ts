@@ -2,7 +2,7 @@
  * Properties of emails (RFC 8621 section 4.1): which there are, and their values from the digest, the header and the
  * parts.
  *
- * Invariant: what the client does not ask for is not read.
+ * Invariant: only requested properties are read.
  */
 import { createSources, decodePart, gather, partBody, preview, readStructure } from 'iems/mime'
 import type { AccountEmail, Email } from '../../../mailbox/store/api.ts'

@@ -49,7 +49,7 @@ export async function createContacts(store: MailStore, contacts: readonly Contac
   store.contacts = undefined
 }
 
-/** Changes what differs; what stands in the card beside the form stays. */
+/** Changes the fields that differ; properties of the card that the form does not show stay. */
 export async function changeContact(store: MailStore, before: Contact, after: Contact): Promise<void> {
   const [old, now] = [cardOf(before), cardOf(after)]
   const patch: Json = {}

@@ -81,7 +81,7 @@ export async function showContent(store: MailStore, isShown: boolean): Promise<v
   if (kept) await keep(store, { ...kept, isShown })
 }
 
-/** Ends them; what cannot be reached is left to expire. */
+/** Ends them; one that cannot be reached expires by itself. */
 export async function stopNotifications(store: MailStore): Promise<void> {
   const kept = keptNotifications()
   localStorage.removeItem(KEPT)
