@@ -10,6 +10,7 @@ import { account as accountApp } from 'iems/plugins/account'
 import { admin } from 'iems/plugins/admin'
 import { antispam } from 'iems/plugins/antispam'
 import { antivirus } from 'iems/plugins/antivirus'
+import { clients } from 'iems/plugins/clients'
 import { directory } from 'iems/plugins/directory'
 import { dkim } from 'iems/plugins/dkim'
 import { http } from 'iems/plugins/http'
@@ -85,6 +86,8 @@ export function portsOf(kind: 'standard' | 'high'): Readonly<Record<keyof typeof
   return { ...(high as Record<keyof typeof PORTS, number>), ...HIGH_PORTS }
 }
 
+const OVER_HTTP = ['clients', 'jmap', 'webmail', 'account', 'admin']
+
 const isLoopback = (address: string) => /^(127\.|\[?::1\]?$|localhost$)/.test(address)
 
 /** `dc=example,dc=org` */
@@ -114,9 +117,9 @@ export function mailServer(options: MailServerOptions): ConfigInput {
   const usual = usualChannels(options)
   const around = usualPlugins({ ...options, account })
   // What is served over HTTP goes with it.
-  const without = given.includes('web') && !channels?.web ? [...given, 'jmap', 'webmail', 'account', 'admin'] : given
+  const without = given.includes('web') && !channels?.web ? [...given, ...OVER_HTTP] : given
   const names = [...Object.keys(usual), ...around.map(nameOf)]
-  const unknown = without.find((name) => !names.includes(name))
+  const unknown = given.find((name) => !names.includes(name) && !OVER_HTTP.includes(name))
   if (unknown !== undefined)
     throw new Error(`without: mailServer has no part called ${unknown}; it has ${names.join(', ')}`)
   const isWanted = (name: string) => !without.includes(name)
@@ -164,19 +167,35 @@ function usualPlugins({
   domain,
   account,
   password = process.env.IEMS_PASSWORD === undefined ? undefined : secret.env('IEMS_PASSWORD'),
+  ports = 'standard',
+  tls,
   protection = 'standard',
   clamd = [],
+  without = [],
 }: MailServerOptions & { readonly account: string }): PluginEntry[] {
   return [
     directory({ first: { domain, account, ...(password ? { password } : {}) } }),
     ...(protection === 'standard' ? [senderAuth(), antispam({ thresholds: { tag: 4, junk: 6, refuse: 15 } })] : []),
     ...(clamd.length > 0 ? [antivirus({ servers: [...clamd] })] : []),
     ...(protection === 'standard' ? [dkim()] : []),
+    ...(tls ? clientSettings(portsOf(ports), without) : []),
     jmap(),
     webmail(),
     accountApp(),
     admin(),
   ]
+}
+
+/** Mail programs are only shown servers with TLS. */
+function clientSettings(ports: ReturnType<typeof portsOf>, without: readonly string[]): PluginEntry[] {
+  const protocols = [
+    ['imaps', 'imap'],
+    ['submissions', 'smtp'],
+  ] as const
+  const servers = protocols.flatMap(([name, protocol]) =>
+    without.includes(name) ? [] : [{ protocol, port: ports[name] }],
+  )
+  return servers.length > 0 ? [clients({ servers, webPort: ports.https })] : []
 }
 
 const nameOf = ({ definition, settings }: PluginEntry): string => settings.as ?? definition.name

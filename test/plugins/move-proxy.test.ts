@@ -1,25 +1,25 @@
 /** Accounts that are still on the old server are served by it behind our address, and moved while clients work. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import { secret } from '../../core/index.ts'
-import { connectLineClient } from '../../core/testing/index.ts'
+import { connectLineClient, missing } from '../../core/testing/index.ts'
+import { managesieve } from '../../plugins/access/managesieve/index.ts'
 import { pop3 } from '../../plugins/access/pop3/index.ts'
 import { move } from '../../plugins/gateway/move/index.ts'
+import { mailsort } from '../../plugins/mailbox/mailsort/index.ts'
 import { smtpOut } from '../../plugins/smtp/out/index.ts'
 import { createDirectoryKernel } from '../support/directory.ts'
 import { startDovecot, whyNoDovecot } from '../support/dovecot.ts'
 import { createImapKernel } from '../support/imap-talk.ts'
 import { fillMaildir, imapClient, seenBy } from '../support/move.ts'
-import { tempFolder } from '../support/running-server.ts'
+import { freePort, tempFolder } from '../support/running-server.ts'
 
 const run = promisify(execFile)
-const skip =
-  whyNoDovecot() ?? (existsSync('/usr/bin/mbsync') ? false : 'mbsync (Debian package isync) is not installed')
+const skip = whyNoDovecot() ?? missing('/usr/bin/mbsync', '/usr/lib/dovecot/managesieve')
 
 const MASTER = `
 auth_master_user_separator = *
@@ -31,8 +31,23 @@ passdb {
 }
 `
 
+/** Pigeonhole's ManageSieve; names with a dot would be folders of the Maildir. */
+const sieveOn = (port: number) => `
+protocols = imap pop3 lmtp sieve
+plugin {
+  sieve = file:~/scripts;active=~/active.sieve
+}
+service managesieve-login {
+  inet_listener sieve {
+    address = 127.0.0.1
+    port = ${port}
+  }
+}
+`
+
 async function startBoth(t: TestContext) {
-  const dovecot = await startDovecot(t, { users: ['ann', 'bob'], settings: MASTER })
+  const sievePort = await freePort()
+  const dovecot = await startDovecot(t, { users: ['ann', 'bob'], settings: MASTER + sieveOn(sievePort) })
   await fillMaildir(dovecot.folder, 'ann', 60, ['Work'])
   await fillMaildir(dovecot.folder, 'bob', 20, ['Work'])
   const server = {
@@ -45,12 +60,18 @@ async function startBoth(t: TestContext) {
   const kernel = await createImapKernel(t, {
     channels: {
       pop3: pop3({ listen: '127.0.0.1:0', authWithoutTls: true, uidl: '%08Xu%08Xv' }),
+      sieve: managesieve({ listen: '127.0.0.1:0', authWithoutTls: true }),
       old: smtpOut({ protocol: 'lmtp' }, { accepts: 'anyone' }),
     },
     plugins: [
+      mailsort(),
       move({
         server,
-        proxy: { pop3: { port: dovecot.pop3 }, delivery: { channel: 'old', nexthop: `[127.0.0.1]:${dovecot.lmtp}` } },
+        proxy: {
+          pop3: { port: dovecot.pop3 },
+          sieve: { port: sievePort, tls: 'none' },
+          delivery: { channel: 'old', nexthop: `[127.0.0.1]:${dovecot.lmtp}` },
+        },
       }),
     ],
   })
@@ -114,6 +135,28 @@ async function uidlsOf(t: TestContext, port: number) {
   return lines.slice(1)
 }
 
+/** Sends each command, and returns all that the server says from the login on. */
+async function sieveTalk(t: TestContext, port: number, commands: readonly string[]): Promise<string> {
+  const client = await connectLineClient(t, port)
+  const said: string[] = []
+  const answer = async () => {
+    for (let line = await client.line(); ; line = await client.line()) {
+      said.push(line ?? '')
+      if (line === undefined || /^(?:OK|NO|BYE)/.test(line)) return
+    }
+  }
+  await answer()
+  said.length = 0
+  for (const command of ['AUTHENTICATE "PLAIN" "AGFubgBzZWNyZXQ="', ...commands]) {
+    client.send(`${command}\r\n`)
+    await answer()
+  }
+  await client.end()
+  return said.join('\n')
+}
+
+const SCRIPT = 'require "fileinto"; if header :contains "subject" "(k)" { fileinto "Work"; }'
+
 test('clients work on while their accounts are moved, and fetch nothing twice', { skip }, async (t) => {
   const { dovecot, port, listener, command, mail, session, submit, deliver, entries, advance } = await startBoth(t)
   const [ann, bob] = [await mbsyncOf(t, 'ann', port), await mbsyncOf(t, 'bob', port)]
@@ -129,6 +172,17 @@ test('clients work on while their accounts are moved, and fetch nothing twice', 
   )
   const uidls = await uidlsOf(t, listener('pop3').port)
   assert.ok(uidls.length > 30)
+
+  // Scripts are managed there.
+  const sieve = listener('sieve').port
+  const stored = await sieveTalk(t, sieve, [
+    'CAPABILITY',
+    `PUTSCRIPT "my \\"own\\" sort" {${SCRIPT.length}+}\r\n${SCRIPT}`,
+    'PUTSCRIPT "spare" "keep;"',
+    'SETACTIVE "my \\"own\\" sort"',
+  ])
+  assert.match(stored, /"IMPLEMENTATION" "Dovecot/)
+  assert.doesNotMatch(stored, /^(?:NO|BYE)/m)
 
   // Mail for both arrives there.
   const stranger = await session({ channel: 'old' }).submit({
@@ -155,6 +209,13 @@ test('clients work on while their accounts are moved, and fetch nothing twice', 
   assert.equal(after.length, count.ann + 1)
   assert.deepEqual((await uidlsOf(t, listener('pop3').port)).slice(0, uidls.length), uidls)
   assert.equal((await bob.files()).length, count.bob + 1)
+
+  // The scripts came along.
+  const listed = await sieveTalk(t, sieve, ['CAPABILITY', 'LISTSCRIPTS', 'GETSCRIPT "my \\"own\\" sort"'])
+  assert.match(listed, /"IMPLEMENTATION" "IEMS"/)
+  assert.match(listed, /^"my \\"own\\" sort" ACTIVE$/m)
+  assert.match(listed, /^"spare"$/m)
+  assert.ok(listed.includes(SCRIPT))
 
   // From now on ann's mail arrives here and bob's there.
   await submit({ from: 'me@far.test', to: ['ann@here.test', 'bob@here.test'], body: 'second' })

@@ -19,8 +19,8 @@ export interface CommandContext {
   mechanisms(): readonly string[]
   authenticate(mechanism: string, initial: Buffer | undefined, ask: AskClient): Promise<Identity | Refusal>
   readonly ask: AskClient
-  /** Sets the identity. Returns the response. */
-  logIn(answer: Identity | Refusal): string
+  /** Sets the identity, or passes the session on. Returns the response; empty when it has been sent. */
+  logIn(answer: Identity | Refusal): Promise<string>
   logOut(): void
   capabilities(): string
   startTls(): Promise<void>

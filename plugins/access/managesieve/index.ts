@@ -4,6 +4,7 @@
  * This file assembles the parts; session.ts is the protocol.
  */
 import { type Client, createListener, definePlugin, type SetupContext, serveLines } from 'iems'
+import { OldServer } from '../../gateway/move/api.ts'
 import { Mailsort } from '../../mailbox/mailsort/api.ts'
 import { type Options, options } from './options.ts'
 import { Session } from './session.ts'
@@ -12,6 +13,7 @@ export const managesieve = definePlugin({
   name: 'managesieve',
   config: options,
   needs: [Mailsort],
+  wants: [OldServer],
   setup: (config, ctx) =>
     createListener(config, ctx, {
       label: 'ManageSieve',
@@ -34,5 +36,12 @@ const serve = (config: Options, ctx: SetupContext, served: Served): Promise<void
       timeouts: config.timeouts,
       refusal: (text) => `BYE "${text.replace(/["\\]/g, '\\$&')}"\r\n`,
     },
-    (session) => new Session({ ...session, options: config, log: ctx.log, sort: ctx.use(Mailsort) }).run(),
+    (session) =>
+      new Session({
+        ...session,
+        options: config,
+        log: ctx.log,
+        sort: ctx.use(Mailsort),
+        oldSession: async (account) => ctx.find(OldServer)?.sessionOf('ManageSieve', account),
+      }).run(),
   )

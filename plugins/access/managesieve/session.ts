@@ -4,6 +4,7 @@
  * Invariants: an unauthenticated client cannot send a large literal; each command gets a response, in order; a refused
  * command changes nothing.
  */
+import type { Duplex } from 'node:stream'
 import {
   type AskClient,
   ConnectionClosed,
@@ -19,6 +20,7 @@ import {
   splitLiteral,
   TimedOut,
 } from 'iems'
+import type { OldSession } from '../../gateway/move/api.ts'
 import type { MailsortApi } from '../../mailbox/mailsort/api.ts'
 import { argumentsOf, COMMANDS, type CommandContext, no, ok } from './commands.ts'
 import type { Options } from './options.ts'
@@ -30,6 +32,9 @@ export interface SessionDeps {
   readonly options: Options
   readonly log: Log
   readonly sort: MailsortApi
+  /** The session of an account whose scripts are still on the old server of a move. */
+  oldSession(account: string): Promise<OldSession | undefined>
+  relay(there: Duplex, first: Uint8Array): Promise<void>
   isSecure(): boolean
   hasTls(): boolean
   startTls(): Promise<void>
@@ -182,14 +187,25 @@ export class Session implements CommandContext {
     return decodeResponse(word.text)
   }
 
-  logIn(answer: Identity | Refusal): string {
+  async logIn(answer: Identity | Refusal): Promise<string> {
     if (answer.kind === 'identity' && answer.account !== undefined) {
+      if (await this.#passOn(answer.account)) return ''
       this.#identity = answer
       return ok('Authentication completed')
     }
     this.#failures++
     const isTemporary = answer.kind === 'refuse' && answer.reply.code < 500
     return isTemporary ? no('Temporary failure, try again later', 'TRYLATER') : no('Authentication failed')
+  }
+
+  /** Hands the session of an account that is still on the old server over to it. Throws when it does not answer. */
+  async #passOn(account: string): Promise<boolean> {
+    const there = await this.#deps.oldSession(account)
+    if (!there) return false
+    this.#say(ok('Authentication completed'))
+    this.end()
+    await this.#deps.relay(there.stream, there.rest)
+    return true
   }
 
   logOut(): void {

@@ -4,6 +4,8 @@
 import type { Duplex } from 'node:stream'
 import { defineService } from 'iems'
 
+export type OldProtocol = 'IMAP' | 'POP3' | 'ManageSieve'
+
 /** A session on the old server, logged in as the account. */
 export interface OldSession {
   readonly stream: Duplex
@@ -18,7 +20,7 @@ export interface OldServerApi {
    * A session for an account that is still there; undefined for one that is served here. Waits while the account is
    * being switched. Throws when the old server does not answer or refuses.
    */
-  sessionOf(protocol: 'IMAP' | 'POP3', account: string): Promise<OldSession | undefined>
+  sessionOf(protocol: OldProtocol, account: string): Promise<OldSession | undefined>
 }
 
 export const OldServer = defineService<OldServerApi>('old-server')

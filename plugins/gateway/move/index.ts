@@ -5,19 +5,20 @@
  * This file only wires; start reading at sources/source.ts, then transfer/account-move.ts and proxy/proxy.ts.
  */
 import { type Command, definePlugin, type SetupContext, type Taps } from 'iems'
-import { Accounts } from '../../directory/static/api.ts'
+import { type Account, Accounts } from '../../directory/static/api.ts'
 import { Directory } from '../../directory/store/api.ts'
 import { Mailsort } from '../../mailbox/mailsort/api.ts'
 import { MailStore } from '../../mailbox/store/api.ts'
 import { OldServer } from './api.ts'
-import { loginOf } from './commands/accounts.ts'
+import { masterLogin } from './commands/accounts.ts'
 import { createFileCommands } from './commands/files.ts'
 import { createImapCommand } from './commands/imap.ts'
-import { createSieveCommand } from './commands/sieve.ts'
+import { createSieveCommand, takeScripts } from './commands/sieve.ts'
 import { type Options, options, type Proxy as ProxyOptions, type Server } from './options.ts'
 import { authThere } from './proxy/logins.ts'
 import { Places } from './proxy/places.ts'
 import { MoveProxy } from './proxy/proxy.ts'
+import { scriptsThere } from './proxy/sieve.ts'
 import { createPlacesCommand, createSwitchCommand, fetchStragglers, type SwitchDeps } from './proxy/switch.ts'
 import { openImapSource } from './sources/imap.ts'
 import { createSystemCommands } from './systems/command.ts'
@@ -47,16 +48,20 @@ export const move = definePlugin({
       ctx.offer(OldServer, { sessionOf: async () => undefined })
       return { commands }
     }
+    const login = (account: Account) => masterLogin(server, account)
+    const sieve = proxy.sieve && { ...server, ...proxy.sieve }
     const switching: SwitchDeps = {
       ...deps,
       ctx,
       places,
-      open: (account, signal) =>
-        openImapSource(
-          server,
-          loginOf(server, account, { account: account.name }, { password: '', master: undefined }),
-          signal,
-        ),
+      open: (account, signal) => openImapSource(server, login(account), signal),
+      ...(sieve && mailsort
+        ? {
+            async *takeScripts(account) {
+              yield* takeScripts(mailsort, account.id, await scriptsThere(sieve, login(account)), false)
+            },
+          }
+        : {}),
     }
     ctx.schedule({ name: 'stragglers', every: STRAGGLERS_MS, run: (signal) => fetchStragglers(switching, signal) })
     return {

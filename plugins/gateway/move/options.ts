@@ -39,6 +39,15 @@ export const proxy = z.strictObject({
     })
     .prefault({})
     .describe('POP3 on the old server.'),
+  sieve: z
+    .strictObject({
+      port: z.int().min(1).max(65_535).default(4190).describe('ManageSieve port of the old server.'),
+      tls: tlsMode.default('starttls').describe('TLS of that port.'),
+    })
+    .optional()
+    .describe(
+      'ManageSieve on the old server: clients manage their scripts there until the switch, which brings the scripts here. Default: scripts are managed here from the first day.',
+    ),
   delivery: z
     .strictObject({
       channel: z.string().min(1).describe('Channel that delivers to the old server, such as `smtpOut` with LMTP.'),

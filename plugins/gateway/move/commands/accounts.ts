@@ -72,3 +72,7 @@ export function loginOf(server: Server, account: Account, chosen: Chosen, { pass
   if (!server.master) throw new Error(`no password for ${account.name}: give its own, or a master user's`)
   return { user, password: server.master.password.reveal(), master: server.master }
 }
+
+/** How the master user opens an account. */
+export const masterLogin = (server: Server, account: Account): ImapLogin =>
+  loginOf(server, account, { account: account.name }, { password: '', master: undefined })

@@ -5,10 +5,11 @@
  */
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { basename, isAbsolute, join } from 'node:path'
-import { type Command, counted, defineCommand, escapeLine } from 'iems'
+import { type Command, type CommandOutput, counted, defineCommand, escapeLine } from 'iems'
 import * as z from 'zod'
 import type { AccountsApi } from '../../../directory/static/api.ts'
 import { isScriptRefused, type MailsortApi } from '../../../mailbox/mailsort/api.ts'
+import type { Scripts } from '../proxy/sieve.ts'
 import { accountOf } from './accounts.ts'
 
 /** Name here of an active script that is a file of its own. */
@@ -30,26 +31,35 @@ export const createSieveCommand = (accounts: AccountsApi, mailsort: MailsortApi)
     fields,
     async *run({ values: { account: name, home, dryRun } }) {
       const account = await accountOf(accounts, name)
-      const { scripts, active } = await scriptsIn(home)
-      let taken = 0
-      for (const [script, text] of scripts) {
-        const done = dryRun ? await mailsort.check(account.id, text) : await mailsort.put(account.id, script, text)
-        if (isScriptRefused(done)) {
-          yield { text: `! ${escapeLine(script)}: ${escapeLine(done.why)}`, value: { script, problem: done.why } }
-          continue
-        }
-        taken++
-        for (const warning of done.warnings) yield { text: `  ${escapeLine(script)}: ${escapeLine(warning)}` }
-        if (script === active && !dryRun) await mailsort.activate(account.id, script)
-      }
-      yield {
-        text: `${counted(taken, 'script')} of ${scripts.size}, active: ${escapeLine(active ?? 'none')}`,
-        value: { scripts: taken, active: active ?? null },
-      }
+      yield* takeScripts(mailsort, account.id, await scriptsIn(home), dryRun === true)
     },
   })
 
-async function scriptsIn(home: string) {
+/** Stores scripts of the old server, and activates the one that was active there. */
+export async function* takeScripts(
+  mailsort: MailsortApi,
+  account: string,
+  { scripts, active }: Scripts,
+  isDry: boolean,
+): AsyncGenerator<CommandOutput> {
+  let taken = 0
+  for (const [script, text] of scripts) {
+    const done = isDry ? await mailsort.check(account, text) : await mailsort.put(account, script, text)
+    if (isScriptRefused(done)) {
+      yield { text: `! ${escapeLine(script)}: ${escapeLine(done.why)}`, value: { script, problem: done.why } }
+      continue
+    }
+    taken++
+    for (const warning of done.warnings) yield { text: `  ${escapeLine(script)}: ${escapeLine(warning)}` }
+    if (script === active && !isDry) await mailsort.activate(account, script)
+  }
+  yield {
+    text: `${counted(taken, 'script')} of ${scripts.size}, active: ${escapeLine(active ?? 'none')}`,
+    value: { scripts: taken, active: active ?? null },
+  }
+}
+
+async function scriptsIn(home: string): Promise<Scripts> {
   const scripts = new Map<string, string>()
   const folder = join(home, 'sieve')
   for (const file of await readdir(folder).catch(() => []))

@@ -1,72 +1,16 @@
 /**
- * Opens a session of an account on the old server: connection, TLS, login of the master user.
+ * Opens a session of an account on the old server: the login of the master user in each protocol.
  *
- * Invariants: the password is never sent without TLS unless the administrator allows it; every wait has a timeout; a
- * connection that fails is closed.
+ * Invariants: the password is never sent without TLS unless the administrator allows it; a connection that fails is
+ * closed.
  */
-import { connect, isIP, type Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
-import { connect as connectTls } from 'node:tls'
-import { LineReader } from 'iems'
-import type { OldSession } from '../api.ts'
-import type { Server } from '../options.ts'
+import type { OldProtocol, OldSession } from '../api.ts'
 import { credentials, type ImapLogin } from '../sources/imap.ts'
+import { type Dialogue, dial, must, type OldAddress } from './dialogue.ts'
+import { sieveLogin } from './sieve.ts'
 
-const WAIT_MS = 20_000
-const MAX_LINE = 65_536
 /** Untagged lines before the response to a command. */
 const MAX_LINES = 200
-
-export type OldAddress = Pick<Server, 'host' | 'port' | 'tls' | 'verify'>
-
-/** A conversation of lines before the session is handed over. */
-class Dialogue {
-  readonly input = new LineReader(WAIT_MS)
-  stream: Duplex
-
-  constructor(stream: Duplex) {
-    this.stream = stream
-    this.input.attach(stream)
-  }
-
-  async line(): Promise<string> {
-    return (await this.input.line(MAX_LINE)).toString('latin1')
-  }
-
-  send(text: string): void {
-    this.stream.write(Buffer.from(`${text}\r\n`))
-  }
-
-  async secure({ host, verify }: OldAddress): Promise<void> {
-    this.input.detach()
-    this.stream = await secured({ host, verify, socket: this.stream as Socket })
-    this.input.attach(this.stream)
-  }
-}
-
-function secured(how: { host: string; verify: boolean; socket?: Socket; port?: number }): Promise<Duplex> {
-  const { host, verify, ...rest } = how
-  const socket = connectTls({ ...rest, host, ...(isIP(host) ? {} : { servername: host }), rejectUnauthorized: verify })
-  return opened(socket, 'secureConnect')
-}
-
-async function opened<S extends Socket>(socket: S, event: string): Promise<S> {
-  const late = setTimeout(() => socket.destroy(new Error('the old server does not answer')), WAIT_MS)
-  try {
-    await new Promise<void>((resolve, reject) => socket.once(event, resolve).once('error', reject))
-    return socket
-  } finally {
-    clearTimeout(late)
-  }
-}
-
-async function dial(address: OldAddress): Promise<Dialogue> {
-  const { host, port, tls, verify } = address
-  const stream =
-    tls === 'implicit' ? await secured({ host, port, verify }) : await opened(connect({ host, port }), 'connect')
-  stream.on('error', () => {})
-  return new Dialogue(stream)
-}
 
 /** The tagged response, and the untagged lines before it. */
 async function imapCommand(talk: Dialogue, command: string): Promise<{ text: string; before: readonly string[] }> {
@@ -78,10 +22,6 @@ async function imapCommand(talk: Dialogue, command: string): Promise<{ text: str
     before.push(line)
   }
   throw new Error('the old server does not come to an end')
-}
-
-const must = (isGood: boolean, what: string, text: string) => {
-  if (!isGood) throw new Error(`the old server refuses ${what}: ${text.slice(0, 200)}`)
 }
 
 async function imapLogin(talk: Dialogue, address: OldAddress, login: ImapLogin): Promise<string> {
@@ -125,7 +65,7 @@ async function pop3Login(talk: Dialogue, address: OldAddress, login: ImapLogin):
 }
 
 export async function openOldSession(
-  protocol: 'IMAP' | 'POP3',
+  protocol: OldProtocol,
   address: OldAddress,
   login: ImapLogin,
 ): Promise<OldSession> {
@@ -133,6 +73,7 @@ export async function openOldSession(
   try {
     const capabilities = protocol === 'IMAP' ? await imapLogin(talk, address, login) : undefined
     if (protocol === 'POP3') await pop3Login(talk, address, login)
+    if (protocol === 'ManageSieve') await sieveLogin(talk, address, login)
     return { stream: talk.stream, rest: talk.input.release(), ...(capabilities === undefined ? {} : { capabilities }) }
   } catch (cause) {
     talk.stream.destroy()

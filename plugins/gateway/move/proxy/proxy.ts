@@ -15,9 +15,10 @@ import {
   type SetupContext,
 } from 'iems'
 import type { AccountsApi } from '../../../directory/static/api.ts'
-import type { OldServerApi } from '../api.ts'
-import { loginOf } from '../commands/accounts.ts'
+import type { OldProtocol, OldServerApi } from '../api.ts'
+import { masterLogin } from '../commands/accounts.ts'
 import type { Proxy as ProxyOptions, Server } from '../options.ts'
+import type { OldAddress } from './dialogue.ts'
 import { openOldSession } from './login.ts'
 import type { Places } from './places.ts'
 
@@ -59,8 +60,18 @@ export class MoveProxy implements OldServerApi {
     this.#open.delete(account)
   }
 
-  async sessionOf(protocol: 'IMAP' | 'POP3', id: string): ReturnType<OldServerApi['sessionOf']> {
-    const { accounts, places, server, proxy, ctx } = this.#deps
+  /** Undefined when the protocol is served here from the first day. */
+  #addressOf(protocol: OldProtocol): OldAddress | undefined {
+    const { server, proxy } = this.#deps
+    if (protocol === 'POP3') return { ...server, port: proxy.pop3.port, tls: proxy.pop3.tls ?? server.tls }
+    if (protocol === 'ManageSieve') return proxy.sieve && { ...server, ...proxy.sieve }
+    return server
+  }
+
+  async sessionOf(protocol: OldProtocol, id: string): ReturnType<OldServerApi['sessionOf']> {
+    const { accounts, places, server, ctx } = this.#deps
+    const address = this.#addressOf(protocol)
+    if (!address) return undefined
     const end = ctx.clock.now() + LOGIN_WAIT_MS
     let place = await places.of(id)
     while (place === 'switching' && ctx.clock.now() < end) {
@@ -71,13 +82,7 @@ export class MoveProxy implements OldServerApi {
     if (place === 'switching') throw new Error('the account is being switched')
     const account = await accounts.byId(id)
     if (!account) throw new Error(`there is no account ${id}`)
-    const { pop3 } = proxy
-    const address = protocol === 'IMAP' ? server : { ...server, port: pop3.port, tls: pop3.tls ?? server.tls }
-    const session = await openOldSession(
-      protocol,
-      address,
-      loginOf(server, account, { account: account.name }, { password: '', master: undefined }),
-    )
+    const session = await openOldSession(protocol, address, masterLogin(server, account))
     const { stream } = session
     this.#open.set(id, (this.#open.get(id) ?? new Set()).add(stream))
     stream.once('close', () => this.#open.get(id)?.delete(stream))

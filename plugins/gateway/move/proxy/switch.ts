@@ -15,6 +15,8 @@ export interface SwitchDeps extends Pick<MoveCommandDeps, 'store' | 'mail' | 'ac
   readonly ctx: SetupContext
   readonly places: Places
   open(account: Account, signal: AbortSignal): Promise<SourceAccount>
+  /** Brings the account's Sieve scripts; absent when they are managed here already. */
+  readonly takeScripts?: (account: Account) => AsyncIterable<CommandOutput>
 }
 
 /** Runs until nothing differs; mail that is being delivered there may come between two runs. */
@@ -62,6 +64,7 @@ async function* switchOne(
       if (differencesIn(report) === 0) break
       if (count === MAX_RUNS) throw new Error(`${account.name} still differs after ${MAX_RUNS} runs; it stays there`)
     }
+    if (deps.takeScripts) yield* deps.takeScripts(account)
     await places.set(account.id, 'here')
   } catch (cause) {
     await places.set(account.id, 'there')
