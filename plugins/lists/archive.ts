@@ -4,41 +4,22 @@
  * Invariants: a post stands in the archive once; its place is found by the hash of its Message-ID, which never changes,
  * so that links keep working after an import.
  */
-import { type Store, unkey } from 'iems'
+import { unkey } from 'iems'
 import { readFields, textEntity } from 'iems/mime'
-import type { AccountEmail, Email, Entry, Mailbox, MailQueryApi, MailStoreApi, Refused } from '../mailbox/store/api.ts'
+import type { AccountEmail, Email, Entry, Refused } from '../mailbox/store/api.ts'
 import type { MailingList } from './api.ts'
-import { messageIdHash } from './content.ts'
+import {
+  type ArchiveDeps,
+  ArchiveFiling,
+  accountOf,
+  EVERY_UID,
+  monthOf,
+  type NewPost,
+  type Place,
+  type Trace,
+} from './filing.ts'
 import type { Archiving } from './posting.ts'
 import { archivedKey, decode, encode, starKey, starsOf } from './records.ts'
-import type { Roster } from './roster.ts'
-import { answeredBySubject, type Threaded } from './subjects.ts'
-
-export interface ArchiveDeps {
-  readonly store: Store
-  readonly mail: MailStoreApi
-  readonly query: MailQueryApi
-  readonly roster: Roster
-}
-
-/** Location of an archived post. */
-interface Place {
-  readonly v: 1
-  /** Ms since 1970, which names the mailbox of its month. */
-  readonly received: number
-  /** Absent while the post is being filed. */
-  readonly email?: string
-  readonly uid?: number
-  readonly removed?: Trace
-  /** The text has been replaced; the page says so. */
-  readonly redacted?: Trace
-}
-
-/** The trace of a change that an owner made. Times in ms since 1970. */
-export interface Trace {
-  readonly by: string
-  readonly at: number
-}
 
 /** A post in the archive. */
 export interface Found {
@@ -49,9 +30,6 @@ export interface Found {
 
 /** Entries that are read at once, from the end of a mailbox. */
 const STEP = 100
-const ALL: readonly (readonly [number, number])[] = [[1, 4_294_967_295]]
-export const monthOf = (ms: number): string => new Date(ms).toISOString().slice(0, 7)
-const accountOf = (list: MailingList) => `list:${list.id}`
 
 function allowed<T>(value: T | Refused): T {
   if (typeof value === 'object' && value !== null && 'refused' in value)
@@ -61,59 +39,21 @@ function allowed<T>(value: T | Refused): T {
 
 export class Archive implements Archiving {
   readonly #deps: ArchiveDeps
+  readonly #filing: ArchiveFiling
 
   constructor(deps: ArchiveDeps) {
     this.#deps = deps
+    this.#filing = new ArchiveFiling(deps)
   }
 
-  async keep(list: MailingList, hash: string, post: Threaded & { open(): AsyncIterable<Uint8Array> }): Promise<void> {
-    const { store, roster } = this.#deps
-    const { received } = post
-    const at = archivedKey(list.id, hash)
-    const value = await store.get(at)
-    const before = value && decode<Place>(value)
-    if (before?.email !== undefined || before?.removed) return
-    const marker = encode({ v: 1, received } satisfies Place)
-    // The marker comes first: only behind it can a crash have filed a post without its place.
-    if (!value && !(await store.commit([{ put: at, value: marker }], [{ key: at, is: 'absent' }])))
-      return this.keep(list, hash, post)
-    const when = before?.received ?? received
-    const mailbox = await this.#mailbox(list, monthOf(when))
-    const found = before ? await this.#findFiled(mailbox, hash) : undefined
-    const answered = found ? undefined : await answeredBySubject(roster, list, post)
-    const entry = found ?? (await this.#file(mailbox, () => referring(post, answered), when))
-    const place: Place = { v: 1, received: when, email: entry.email, uid: entry.uid }
-    await store.commit([{ put: at, value: encode(place) }], [{ key: at, is: value ?? marker }])
+  async keep(list: MailingList, post: NewPost): Promise<void> {
+    const [why] = (await this.#filing.keepAll(list, [post])).values()
+    if (why !== undefined) throw new Error(`the archive refuses: ${why}`)
   }
 
-  async #file(mailbox: Mailbox, open: () => AsyncIterable<Uint8Array>, received: number): Promise<Entry> {
-    const { mail } = this.#deps
-    const { uids } = allowed(await mail.append(mailbox, [{ content: open(), received }]))
-    const uid = uids[0] as number
-    for await (const entry of mail.entries(mailbox, [[uid, uid]])) return entry
-    throw new Error('the archive has lost a post that it has just filed')
-  }
-
-  /** After a crash: a post that was filed and whose place was not written. */
-  async #findFiled(mailbox: Mailbox, hash: string): Promise<Entry | undefined> {
-    const { mail } = this.#deps
-    for await (const entry of mail.entries(mailbox, ALL)) {
-      const messageId = await (await mail.email(entry.email))?.field('message-id')
-      if (messageId !== undefined && messageIdHash(messageId) === hash) return entry
-    }
-    return undefined
-  }
-
-  async #mailbox(list: MailingList, month: string): Promise<Mailbox> {
-    const { mail } = this.#deps
-    const account = accountOf(list)
-    const found = await mail.find(account, month)
-    if (found) return found
-    const made = await mail.create(account, month)
-    if (!('refused' in made)) return made
-    const other = await mail.find(account, month)
-    if (!other) throw new Error(`the archive refuses: ${made.why}`)
-    return other
+  /** Returns the hashes of those that the mail store refuses, with the reason. */
+  keepAll(list: MailingList, posts: readonly NewPost[]): Promise<ReadonlyMap<string, string>> {
+    return this.#filing.keepAll(list, posts)
   }
 
   /** Newest first, with the number of posts. */
@@ -128,7 +68,7 @@ export class Archive implements Archiving {
   /** Posts of a month in order of arrival. */
   async *month(list: MailingList, month: string): AsyncGenerator<Entry> {
     const mailbox = await this.#deps.mail.find(accountOf(list), month)
-    if (mailbox) yield* this.#deps.mail.entries(mailbox, ALL)
+    if (mailbox) yield* this.#deps.mail.entries(mailbox, EVERY_UID)
   }
 
   email(id: string): Promise<Email | undefined> {
@@ -190,8 +130,10 @@ export class Archive implements Archiving {
     const email = place?.email === undefined ? undefined : await mail.email(place.email)
     const header = await email?.header()
     if (!value || !place || place.uid === undefined || !header) return false
-    const mailbox = await this.#mailbox(list, monthOf(place.received))
-    const entry = await this.#file(mailbox, () => withText(header, text), place.received)
+    const mailbox = await this.#filing.mailbox(list, monthOf(place.received))
+    const filed = await this.#filing.append(mailbox, [{ content: withText(header, text), received: place.received }])
+    if (typeof filed === 'string') throw new Error(`the archive refuses: ${filed}`)
+    const [entry] = filed as readonly [Entry]
     const next: Place = { ...place, email: entry.email, uid: entry.uid, redacted: { by, at } }
     const isDone = await store.commit([{ put: key, value: encode(next) }], [{ key, is: value }])
     const old = isDone ? place.uid : entry.uid
@@ -240,19 +182,10 @@ export class Archive implements Archiving {
     const { mail } = this.#deps
     for (const mailbox of await mail.mailboxes(accountOf(list)))
       if (/^\d{4}-\d\d$/.test(mailbox.name)) {
-        allowed(await mail.expunge(mailbox, ALL, { forGood: true }))
+        allowed(await mail.expunge(mailbox, EVERY_UID, { forGood: true }))
         await mail.remove(mailbox)
       }
   }
-}
-
-/** The post with the reference that its program left out. */
-async function* referring(
-  post: { open(): AsyncIterable<Uint8Array> },
-  answered: string | undefined,
-): AsyncGenerator<Uint8Array> {
-  if (answered !== undefined && /^<[!-~]{1,900}>$/.test(answered)) yield Buffer.from(`References: ${answered}\r\n`)
-  yield* post.open()
 }
 
 /** A header with another body: what described the old one goes. */

@@ -101,7 +101,7 @@ function createParts(config: Options, ctx: SetupContext) {
   const send = createLetters(ctx)
   const mail = ctx.find(MailStore)
   const query = ctx.find(MailQuery)
-  const archive = mail && query ? new Archive({ store, mail, query, roster }) : undefined
+  const archive = mail && query ? new Archive({ store, mail, query }) : undefined
   const announce = createAnnounce({ contents, tokens, send, holdMs: config.hold })
   const membership = new Membership({
     roster,

@@ -9,19 +9,19 @@ import type { ByteRange, Content, Delivery, Dns, SetupContext } from 'iems'
 import { decodeWords } from 'iems/mime'
 import type { HeldItem, MailingList, OutgoingPost, PostVerdict } from './api.ts'
 import { messageIdHash, preparePost } from './content.ts'
+import type { NewPost } from './filing.ts'
 import type { SendLetter } from './letters.ts'
 import type { Mailings } from './mailing.ts'
 import { decode, digestKey, encode, type Held, heldKey, heldOf, postsKey } from './records.ts'
 import type { Roster } from './roster.ts'
 import { type Author, addressedIn, unwanted } from './rules.ts'
-import type { Threaded } from './subjects.ts'
 import { textsOf } from './texts.ts'
 import { topicsIn } from './topics.ts'
 
 /** The archive, as posting uses it. */
 export interface Archiving {
   /** Twice is once. */
-  keep(list: MailingList, hash: string, post: Threaded & { open(): AsyncIterable<Uint8Array> }): Promise<void>
+  keep(list: MailingList, post: NewPost): Promise<void>
 }
 
 /** A post that a digest will hold. */
@@ -157,7 +157,8 @@ export class Posting {
     }
     const post = await preparePost({ dns, site, now: clock.now }, { list, message, author, number })
     if (list.settings.archive !== 'none' && !/^(?:yes|)$/i.test(delivery.headers.get('x-no-archive')[0] ?? 'no'))
-      await archive?.keep(list, post.hash, {
+      await archive?.keep(list, {
+        hash: post.hash,
         messageId: post.messageId.trim(),
         subject: delivery.headers.get('subject')[0] ?? '',
         isReferring: delivery.headers.get('references').length + delivery.headers.get('in-reply-to').length > 0,

@@ -4,10 +4,10 @@
  * Invariants: a subject without a sign of an answer begins a thread of its own; memory is one record for each subject.
  */
 import { createHash } from 'node:crypto'
+import type { Key, Op, Store } from 'iems'
 import { decodeWords } from 'iems/mime'
 import type { MailingList } from './api.ts'
-import { subjectKey } from './records.ts'
-import type { Roster } from './roster.ts'
+import { decode, encode, subjectKey } from './records.ts'
 
 /** The fields of a post by which threads are found. */
 export interface Threaded {
@@ -42,20 +42,34 @@ export function baseSubject(raw: string): { readonly base: string; readonly isRe
   return { base, isReply }
 }
 
-/** Remembers a post, and answers the Message-ID of the post that it answers by its subject. */
-export async function answeredBySubject(
-  roster: Roster,
-  list: MailingList,
-  post: Threaded,
-): Promise<string | undefined> {
-  const { base, isReply } = baseSubject(post.subject)
-  if (base === '') return undefined
-  const { messageId, received } = post
-  let before: Latest | undefined
-  await roster.update<Latest>(subjectKey(list.id, createHash('sha1').update(base).digest('hex')), (latest) => {
-    before = latest
-    return latest && latest.received > received ? undefined : { messageId, received }
-  })
-  const isNear = before !== undefined && Math.abs(received - before.received) <= WITHIN_MS
-  return isReply && !post.isReferring && isNear && before?.messageId !== messageId ? before?.messageId : undefined
+/** Subjects of posts that are filed together; `ops` writes them. */
+export class Subjects {
+  readonly #store: Pick<Store, 'get'>
+  readonly #list: MailingList
+  readonly #known = new Map<string, { readonly at: Key; readonly latest: Latest }>()
+
+  constructor(store: Pick<Store, 'get'>, list: MailingList) {
+    this.#store = store
+    this.#list = list
+  }
+
+  /** Remembers a post, and returns the Message-ID of the post that it answers by its subject. */
+  async answered({ subject, messageId, received, isReferring }: Threaded): Promise<string | undefined> {
+    const { base, isReply } = baseSubject(subject)
+    if (base === '') return undefined
+    const at = subjectKey(this.#list.id, createHash('sha1').update(base).digest('hex'))
+    const before = this.#known.get(base)?.latest ?? (await this.#read(at))
+    if (!before || before.received <= received) this.#known.set(base, { at, latest: { messageId, received } })
+    const isNear = before !== undefined && Math.abs(received - before.received) <= WITHIN_MS
+    return isReply && !isReferring && isNear && before.messageId !== messageId ? before.messageId : undefined
+  }
+
+  async #read(at: Key): Promise<Latest | undefined> {
+    const value = await this.#store.get(at)
+    return value && decode<Latest>(value)
+  }
+
+  ops(): readonly Op[] {
+    return [...this.#known.values()].map(({ at, latest }) => ({ put: at, value: encode(latest) }))
+  }
 }

@@ -5,6 +5,7 @@ import { type Command, type CommandOutput, counted, defineCommand, escapeText } 
 import { gather, readDate, readFields } from 'iems/mime'
 import * as z from 'zod'
 import { messageIdHash } from '../content.ts'
+import type { NewPost } from '../filing.ts'
 import { readMailmanConfig } from '../import/mailman-config.ts'
 import { readMailman2 } from '../import/mailman2.ts'
 import { type MboxPost, readMbox } from '../import/mbox.ts'
@@ -17,27 +18,28 @@ import { type CommandDeps, listNamed, shownResults } from './named.ts'
 const list = z.string().describe('The address of the list.')
 const MAX_CONFIG = 16 * 1024 * 1024
 const MAX_HEADER = 262_144
+/** Posts that are filed together, and their octets. */
+const TOGETHER = 500
+const TOGETHER_SIZE = 8 * 1024 * 1024
 
 export function createImportCommands(deps: CommandDeps): Readonly<Record<string, Command>> {
   const { roster, archive, clock } = deps
 
-  /** Imports a post. Returns the error, if any. */
-  async function keep(name: string, { octets, received }: MboxPost): Promise<string | undefined> {
+  /** Files posts that were read together, and returns their faults. */
+  async function keep(name: string, posts: readonly MboxPost[]): Promise<readonly Fault[]> {
     if (!archive) throw new Error('Archives need the mail store')
-    const end = octets.indexOf('\r\n\r\n')
-    const header = readFields(octets.subarray(0, Math.min(end < 0 ? octets.length : end, MAX_HEADER)))
-    const messageId = header.last('message-id')
-    if (messageId === undefined) return 'no Message-ID'
-    const at = received ?? readDate(header.last('date'))?.at ?? clock.now()
-    const one = await listNamed(roster, name)
-    await archive.keep(one, messageIdHash(messageId), {
-      messageId: messageId.trim(),
-      subject: header.last('subject') ?? '',
-      isReferring: header.last('references') !== undefined || header.last('in-reply-to') !== undefined,
-      received: Math.max(0, Math.min(at, clock.now())),
-      open: () => whole(octets),
-    })
-    return undefined
+    const faults: Fault[] = []
+    const lines = new Map<string, number>()
+    const given: NewPost[] = []
+    for (const post of posts) {
+      const read = newPost(post, clock.now())
+      if (read) given.push(read)
+      else faults.push({ line: post.line, fault: 'no Message-ID' })
+      if (read) lines.set(read.hash, post.line)
+    }
+    const refused = await archive.keepAll(await listNamed(roster, name), given)
+    for (const [hash, fault] of refused) faults.push({ line: lines.get(hash) ?? 0, fault })
+    return faults.sort((a, b) => a.line - b.line)
   }
 
   async function* archiveOf(
@@ -46,19 +48,18 @@ export function createImportCommands(deps: CommandDeps): Readonly<Record<string,
     signal: AbortSignal,
   ): AsyncGenerator<CommandOutput> {
     await listNamed(roster, name)
-    let done = 0
-    let faults = 0
-    for await (const post of readMbox(input)) {
+    let read = 0
+    let wrong = 0
+    for await (const posts of together(readMbox(input))) {
       signal.throwIfAborted()
-      const fault = await keep(name, post)
-      if (fault === undefined) done++
-      else {
-        faults++
-        yield { text: `line ${post.line}: ${fault}`, value: { line: post.line, fault } }
-      }
-      if ((done + faults) % 100 === 0) yield { progress: counted(done + faults, 'post') }
+      const faults = await keep(name, posts)
+      read += posts.length
+      wrong += faults.length
+      for (const { line, fault } of faults) yield { text: `line ${line}: ${fault}`, value: { line, fault } }
+      yield { progress: counted(read, 'post') }
     }
-    yield { text: `${counted(done, 'post')} done, ${counted(faults, 'fault')}`, value: { done, faults } }
+    const done = read - wrong
+    yield { text: `${counted(done, 'post')} done, ${counted(wrong, 'fault')}`, value: { done, faults: wrong } }
   }
 
   return {
@@ -103,6 +104,38 @@ function readConfig(octets: Buffer): Read {
   // A pickle begins with its protocol, an empty dictionary or a mark.
   if (/^(?:\x80|\}|\(d)/.test(start)) return readMailman2(octets)
   return readSympaConfig(octets.toString())
+}
+
+/** Undefined without a Message-ID. */
+function newPost({ octets, received }: MboxPost, now: number): NewPost | undefined {
+  const end = octets.indexOf('\r\n\r\n')
+  const header = readFields(octets.subarray(0, Math.min(end < 0 ? octets.length : end, MAX_HEADER)))
+  const messageId = header.last('message-id')
+  if (messageId === undefined) return undefined
+  const at = received ?? readDate(header.last('date'))?.at ?? now
+  return {
+    hash: messageIdHash(messageId),
+    messageId: messageId.trim(),
+    subject: header.last('subject') ?? '',
+    isReferring: header.last('references') !== undefined || header.last('in-reply-to') !== undefined,
+    received: Math.max(0, Math.min(at, now)),
+    open: () => whole(octets),
+  }
+}
+
+/** Posts in groups that are filed in one commit. */
+async function* together(posts: AsyncIterable<MboxPost>): AsyncGenerator<readonly MboxPost[]> {
+  let some: MboxPost[] = []
+  let size = 0
+  for await (const post of posts) {
+    some.push(post)
+    size += post.octets.length
+    if (some.length < TOGETHER && size < TOGETHER_SIZE) continue
+    yield some
+    some = []
+    size = 0
+  }
+  if (some.length > 0) yield some
 }
 
 async function* whole(octets: Uint8Array): AsyncGenerator<Uint8Array> {
