@@ -13,13 +13,18 @@ import { antivirus } from 'iems/plugins/antivirus'
 import { clients } from 'iems/plugins/clients'
 import { directory } from 'iems/plugins/directory'
 import { dkim } from 'iems/plugins/dkim'
+import { domain as domainRecords } from 'iems/plugins/domain'
 import { http } from 'iems/plugins/http'
 import { imap } from 'iems/plugins/imap'
 import { jmap } from 'iems/plugins/jmap'
 import { ldap } from 'iems/plugins/ldap'
+import { lists } from 'iems/plugins/lists'
+import { mailsort } from 'iems/plugins/mailsort'
 import { mailstore } from 'iems/plugins/mailstore'
+import { managesieve } from 'iems/plugins/managesieve'
 import { outgoingRefused } from 'iems/plugins/outgoing-refused'
 import { pop3 } from 'iems/plugins/pop3'
+import { quota } from 'iems/plugins/quota'
 import { senderAuth } from 'iems/plugins/sender-auth'
 import { smtpIn } from 'iems/plugins/smtp-in'
 import { smtpOut } from 'iems/plugins/smtp-out'
@@ -72,6 +77,7 @@ const PORTS = {
   pop3s: 995,
   ldap: 389,
   ldaps: 636,
+  sieve: 4190,
   http: 80,
   https: 443,
 } as const
@@ -135,13 +141,15 @@ export function mailServer(options: MailServerOptions): ConfigInput {
   }
 }
 
-function usualChannels({
-  domain,
-  address = '',
-  ports = 'standard',
-  tls,
-  outgoing = 'internet',
-}: MailServerOptions): Record<string, PluginEntry> {
+/** Where browsers reach the pages: by address on a loopback address, else by the server's name. */
+function originOf({ address = '', hostname, domain, ports = 'standard', tls }: MailServerOptions): string {
+  const host = isLoopback(address) ? address : (hostname ?? `mail.${domain}`)
+  const scheme = tls ? 'https' : 'http'
+  return `${scheme}://${host}${ports === 'standard' ? '' : `:${portsOf(ports)[scheme]}`}`
+}
+
+function usualChannels(options: MailServerOptions): Record<string, PluginEntry> {
+  const { domain, address = '', ports = 'standard', tls, outgoing = 'internet' } = options
   const port = portsOf(ports)
   const at = (service: keyof typeof PORTS) => `${address}:${port[service]}`
   const suffix = suffixOf(domain)
@@ -157,8 +165,10 @@ function usualChannels({
     ...(implicit ? { pop3s: pop3({ listen: at('pop3s'), ...implicit }) } : {}),
     ldap: ldap({ listen: at('ldap'), suffix, ...secure }),
     ...(implicit ? { ldaps: ldap({ listen: at('ldaps'), suffix, ...implicit }) } : {}),
+    sieve: managesieve({ listen: at('sieve'), ...secure }),
     web: http({ listen: at(tls ? 'https' : 'http'), ...(tls ? { tls } : {}) }),
     local: mailstore({ retention: [{ mailbox: 'Trash', after: '30 days' }] }),
+    lists: lists({ site: originOf(options) }),
     outgoing: outgoing === 'none' ? outgoingRefused() : smtpOut(outgoing === 'internet' ? {} : outgoing),
   }
 }
@@ -166,6 +176,7 @@ function usualChannels({
 function usualPlugins({
   domain,
   account,
+  address = '',
   password = process.env.IEMS_PASSWORD === undefined ? undefined : secret.env('IEMS_PASSWORD'),
   ports = 'standard',
   tls,
@@ -178,7 +189,11 @@ function usualPlugins({
     ...(protection === 'standard' ? [senderAuth(), antispam({ thresholds: { tag: 4, junk: 6, refuse: 15 } })] : []),
     ...(clamd.length > 0 ? [antivirus({ servers: [...clamd] })] : []),
     ...(protection === 'standard' ? [dkim()] : []),
+    // On a loopback address no DNS speaks of the server.
+    ...(isLoopback(address) ? [] : [domainRecords()]),
     ...(tls ? clientSettings(portsOf(ports), without) : []),
+    mailsort(),
+    quota(),
     jmap(),
     webmail(),
     accountApp(),
@@ -189,11 +204,12 @@ function usualPlugins({
 /** Mail programs are only shown servers with TLS. */
 function clientSettings(ports: ReturnType<typeof portsOf>, without: readonly string[]): PluginEntry[] {
   const protocols = [
-    ['imaps', 'imap'],
-    ['submissions', 'smtp'],
+    ['imaps', 'imap', 'tls'],
+    ['submissions', 'smtp', 'tls'],
+    ['sieve', 'managesieve', 'starttls'],
   ] as const
-  const servers = protocols.flatMap(([name, protocol]) =>
-    without.includes(name) ? [] : [{ protocol, port: ports[name] }],
+  const servers = protocols.flatMap(([name, protocol, security]) =>
+    without.includes(name) ? [] : [{ protocol, port: ports[name], security }],
   )
   return servers.length > 0 ? [clients({ servers, webPort: ports.https })] : []
 }

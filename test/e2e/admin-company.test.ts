@@ -28,7 +28,7 @@ import { smtpIn } from 'iems/plugins/smtp-in'
 import { mailServer } from 'iems/presets'
 export default defineConfig(mailServer({
   domain: 'bridges.test', address: '127.0.0.1', outgoing: 'none', protection: 'none',
-  without: ['submission', 'imap', 'pop3', 'ldap'],
+  without: ['submission', 'imap', 'pop3', 'ldap', 'sieve'],
   channels: { mx: smtpIn({ listen: '127.0.0.1:${mx}' }), web: http({ listen: '127.0.0.1:${web}' }) },
 }))
 `,

@@ -32,7 +32,7 @@ export default defineConfig(mailServer({
   domain: 'example.test',
   outgoing: 'none',
   protection: 'none',
-  without: ['mx', 'pop3', 'ldap'],
+  without: ['mx', 'pop3', 'ldap', 'sieve'],
   channels: {
     submission: smtpIn({ listen: '127.0.0.1:0', auth: 'required', authWithoutTls: true }),
     imap: imap({ listen: '127.0.0.1:${port}', authWithoutTls: true }),

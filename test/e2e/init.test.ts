@@ -40,7 +40,7 @@ test('with options it asks nothing, and mbsync reads a message over TLS', async 
     .replace('import { mailServer }', "import { imap } from 'iems/plugins/imap'\nimport { mailServer }")
     .replace(
       'mailServer({',
-      `mailServer({ without: ['mx', 'submission', 'submissions', 'imap', 'pop3', 'pop3s', 'ldap', 'ldaps', 'web'], channels: { imaps: imap({ listen: '127.0.0.1:${port}', tls: { cert: '${folder}/tls.pem', key: '${folder}/tls.key', mode: 'implicit' } }) },`,
+      `mailServer({ without: ['mx', 'submission', 'submissions', 'imap', 'pop3', 'pop3s', 'ldap', 'ldaps', 'sieve', 'web'], channels: { imaps: imap({ listen: '127.0.0.1:${port}', tls: { cert: '${folder}/tls.pem', key: '${folder}/tls.key', mode: 'implicit' } }) },`,
     )
   const server = await startProcess(t, folder, source)
   assert.equal((await server.iems('send', 'ann@example.org', '--subject', 'Over TLS', '--text', 'It works')).code, 0)
