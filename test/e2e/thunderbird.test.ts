@@ -42,7 +42,7 @@ const tls = { cert: '${folder}/tls.pem', key: '${folder}/tls.key' }
 const implicit = { ...tls, mode: 'implicit' as const }
 export default defineConfig(mailServer({
   domain: 'example.test', account: 'ann', password: secret.value('${PASSWORD}'), tls, outgoing: 'none',
-  without: ['mx', 'submission', 'imap', 'pop3', 'pop3s', 'ldap', 'ldaps'],
+  without: ['mx', 'submission', 'imap', 'pop3', 'pop3s', 'ldap', 'ldaps', 'sieve'],
   channels: {
     web: http({ listen: '127.0.0.1:${web}', tls }),
     imaps: imap({ listen: '127.0.0.1:${imaps}', tls: implicit }),
