@@ -6,7 +6,7 @@ import { builtFolder } from '../../plugins/web/app/assets.ts'
 import { strangersPages } from '../support/admin-stranger.ts'
 import { fill, openAdmin, startAdmin } from '../support/web-admin.ts'
 import { look, shot } from '../support/web-looks.ts'
-import { CHROMIUM, startBrowser } from '../support/web-mail.ts'
+import { CHROMIUM, openPage, startBrowser } from '../support/web-mail.ts'
 
 const QUARTER_MS = 16 * 60_000
 
@@ -277,5 +277,27 @@ test('administration in a browser', { skip: missing(CHROMIUM), timeout: 170_000 
       problems.filter((one) => !one.includes('ERR_FAILED')),
       [],
     )
+  })
+
+  await t.test('German where the browser asks for it, or the administrator chooses it', async () => {
+    const german = await openPage(browser, here.base, { locale: 'de-DE' }, '/admin/')
+    await german.page.getByRole('button', { name: 'Anmelden' }).waitFor()
+    await german.page.context().close()
+    await start()
+    await page.getByRole('button', { name: /^Account of/ }).click()
+    await page.getByRole('menuitem', { name: 'Deutsch' }).click()
+    await page.getByRole('heading', { name: /^(Die Post läuft|Etwas ist gestört)/ }).waitFor()
+    assert.equal(await page.locator('html').getAttribute('lang'), 'de')
+    const navigation = page.getByRole('navigation', { name: 'Verwaltung' })
+    assert.deepEqual(await navigation.getByRole('heading').allInnerTexts(), ['Verwalten', 'System'])
+    await navigation.getByRole('link', { name: 'Personen' }).click()
+    await page
+      .getByRole('button', { name: 'Letzte Anmeldung' })
+      .or(page.getByText('Letzte Anmeldung'))
+      .first()
+      .waitFor()
+    await navigation.getByRole('link', { name: 'Komponenten' }).click()
+    await page.getByText('läuft').first().waitFor()
+    assert.deepEqual(problems, [])
   })
 })

@@ -1,6 +1,9 @@
 /** The field of the trace page as a question, and the way of a message in the words of the page. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import i18next from 'i18next'
+
+await i18next.init({ lng: 'en', keySeparator: false, nsSeparator: false, interpolation: { escapeValue: false } })
 
 /** Pages are checked with types of browsers, so this file does not import theirs. */
 const { eventsOf, forSender, sentenceOf, understood } = await import(

@@ -1,10 +1,12 @@
 /**
  * The frame of the administration: bar, navigation, the screen, the palette, work under way, questions and messages.
  */
+
 import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { isDark, setDensity, setTheme } from '../../app/ui/appearance.ts'
 import { IconButton } from '../../app/ui/button.tsx'
 import { Brand, Icon } from '../../app/ui/icon.tsx'
+import { languageEntries, t } from '../../app/ui/language.ts'
 import { MenuButton } from '../../app/ui/menu.tsx'
 import { api } from './api.ts'
 import { ConfirmDialog, useConfirmation } from './confirm.tsx'
@@ -88,7 +90,7 @@ export function Administration({ me }: { readonly me: Me }) {
     const timer = setTimeout(() => setSaid(undefined), SAID_MS)
     return () => clearTimeout(timer)
   }, [said])
-  const title = places.find((one) => one.id === here)?.title ?? 'Administration'
+  const title = places.find((one) => one.id === here)?.title ?? t('Administration')
   useEffect(() => {
     document.title = `${title} · ${me.hostname}`
     setIsOpen(false)
@@ -114,11 +116,11 @@ export function Administration({ me }: { readonly me: Me }) {
             </Suspense>
           ) : (
             <Empty
-              title="There is no such screen"
+              title={t('There is no such screen')}
               text={
                 places.length === 0
-                  ? 'Your role includes no part of the administration.'
-                  : 'Choose one from the navigation.'
+                  ? t('Your role includes no part of the administration.')
+                  : t('Choose one from the navigation.')
               }
             />
           )}
@@ -141,7 +143,7 @@ export function Administration({ me }: { readonly me: Me }) {
         {said ? (
           <div className={said.isError ? 'toast error' : 'toast'}>
             <span>{said.text}</span>
-            <IconButton icon="x" small label="Close" onClick={() => setSaid(undefined)} />
+            <IconButton icon="x" small label={t('Close')} onClick={() => setSaid(undefined)} />
           </div>
         ) : null}
       </div>
@@ -158,29 +160,30 @@ interface BarProps {
 
 const Bar = ({ me, isLive, onMenu, onFind }: BarProps) => (
   <header className="bar">
-    <IconButton icon="menu" className="narrow" label="Menu" onClick={onMenu} />
+    <IconButton icon="menu" className="narrow" label={t('Menu')} onClick={onMenu} />
     <Brand name="IEMS" />
     <span className="t3 wide host">{me.hostname}</span>
     <button type="button" className="find" onClick={onFind}>
       <Icon name="search" small />
-      <span className="cut">Address, message, page or command</span>
-      <kbd className="wide">Ctrl K</kbd>
+      <span className="cut">{t('Address, message, page or command')}</span>
+      <kbd className="wide">{t('Ctrl K')}</kbd>
     </button>
     <span className="grow" />
     <span className={isLive ? 'live wide' : 'live off wide'} role="status">
-      {isLive ? 'Live' : 'No answer'}
+      {isLive ? t('Live') : t('No answer')}
     </span>
-    <IconButton icon="theme" label="Light or dark" onClick={() => setTheme(isDark() ? 'light' : 'dark')} />
+    <IconButton icon="theme" label={t('Light or dark')} onClick={() => setTheme(isDark() ? 'light' : 'dark')} />
     <MenuButton
-      label={`Account of ${me.user}`}
+      label={t('Account of {{user}}', { user: me.user })}
       className="me"
       entries={[
-        { id: 'system', label: 'Theme: as the system', run: () => setTheme('system') },
-        { id: 'comfortable', label: 'Comfortable rows', isFirstOfGroup: true, run: () => setDensity('comfortable') },
-        { id: 'compact', label: 'Compact rows', run: () => setDensity('compact') },
+        { id: 'system', label: t('Theme: as the system'), run: () => setTheme('system') },
+        { id: 'comfortable', label: t('Comfortable rows'), isFirstOfGroup: true, run: () => setDensity('comfortable') },
+        { id: 'compact', label: t('Compact rows'), run: () => setDensity('compact') },
+        ...languageEntries(),
         {
           id: 'out',
-          label: 'Sign out',
+          label: t('Sign out'),
           isFirstOfGroup: true,
           run: () => void api('DELETE', '/api/login').finally(() => location.reload()),
         },
@@ -209,14 +212,14 @@ function Navigation({
   // Protection has them as its parts, for those who see it.
   const isPart = (page: PluginPage) => page.group === 'protection' && places.some(({ id }) => id === 'protection')
   return (
-    <nav className="nav" aria-label="Administration">
+    <nav className="nav" aria-label={t('Administration')}>
       {(['', 'Manage', 'System'] as const).map((group) => {
         const own = places.filter((place) => place.group === group)
         const added = pages.filter((page) => GROUPS[page.group] === group && !isPart(page))
         if (own.length + added.length === 0) return null
         return (
           <div key={group}>
-            {group ? <h2>{group}</h2> : null}
+            {group ? <h2>{t(group)}</h2> : null}
             {own.map(({ id, title, icon }) => (
               <a key={id} href={hrefOf(id)} aria-current={id === here ? 'page' : undefined}>
                 <Icon name={icon} />

@@ -1,6 +1,8 @@
 /**
  * The API as the pages call it: JSON, streams of lines, and the question for the password before what cannot be undone.
  */
+import { t } from '../../app/ui/language.ts'
+
 export class ApiError extends Error {
   readonly status: number
   readonly needs: string | undefined
@@ -41,7 +43,11 @@ async function ask(method: string, path: string, body: unknown, options: AskOpti
   const problem = (await response.json().catch(() => ({}))) as { detail?: string; needs?: string }
   if (response.status === 401) session.ended()
   if (problem.needs === 'confirmation' && (await session.confirm())) return ask(method, path, body, options)
-  throw new ApiError(response.status, problem.detail ?? `The server answered ${response.status}`, problem.needs)
+  throw new ApiError(
+    response.status,
+    problem.detail ?? t('The server answered {{status}}', { status: response.status }),
+    problem.needs,
+  )
 }
 
 export async function api<T = unknown>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
@@ -94,7 +100,7 @@ export async function* followTask(id: string, signal: AbortSignal): AsyncGenerat
     } catch (cause) {
       if (signal.aborted || (cause instanceof ApiError && cause.status < 500)) throw cause
     }
-    yield { progress: 'The connection is lost; the work goes on' }
+    yield { progress: t('The connection is lost; the work goes on') }
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
   }
 }

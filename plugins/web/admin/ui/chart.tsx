@@ -1,6 +1,7 @@
 /**
  * Lines over time, which differ by dash as well as by colour. Always shown with a table of the same numbers.
  */
+import { t } from '../../app/ui/language.ts'
 import { clock, count, day } from './format.ts'
 
 export interface Series {
@@ -46,7 +47,7 @@ export function Chart({
         className="chart"
         viewBox="-44 -8 674 206"
         role="img"
-        aria-label={`${label}; the same numbers are in the table`}
+        aria-label={t('{{label}}; the same numbers are in the table', { label })}
       >
         <g className="gr">
           {lines.map((value) => (

@@ -1,8 +1,10 @@
 /**
  * Questions before what cannot be undone: whether the person is sure, and the password when the server wants it again.
  */
+
 import { type FormEvent, useCallback, useEffect, useState } from 'react'
 import { Dialog } from '../../app/ui/dialog.tsx'
+import { t } from '../../app/ui/language.ts'
 import { session } from './api.ts'
 import type { Shell } from './shell.ts'
 
@@ -43,7 +45,7 @@ export function ConfirmDialog({ confirmation: { asked, answer } }: { readonly co
       <p className="t2">{text}</p>
       <footer>
         <button type="button" className="btn" onClick={() => answer(false)}>
-          Cancel
+          {t('Cancel')}
         </button>
         <button type="button" className="btn danger" onClick={() => answer(true)}>
           {action}
@@ -68,14 +70,14 @@ function PasswordDialog({ answer }: { answer(is: boolean): void }) {
     if (response?.ok) return answer(true)
     const refused = (await response?.json().catch(() => ({}))) as { needs?: string; detail?: string } | undefined
     if (refused?.needs === 'code' && !needsCode) setNeedsCode(true)
-    else setError(refused?.detail ?? 'The server cannot be reached.')
+    else setError(refused?.detail ?? t('The server cannot be reached.'))
   }
   return (
-    <Dialog title="Confirm your password" onClose={() => answer(false)}>
-      <p className="t2">What follows cannot be undone, so the server asks for your password again.</p>
+    <Dialog title={t('Confirm your password')} onClose={() => answer(false)}>
+      <p className="t2">{t('What follows cannot be undone, so the server asks for your password again.')}</p>
       <form className="sform" onSubmit={(event) => void submit(event)}>
         <div className={error ? 'field err' : 'field'}>
-          <label htmlFor="confirm-password">Password</label>
+          <label htmlFor="confirm-password">{t('Password')}</label>
           <input
             id="confirm-password"
             name="password"
@@ -92,16 +94,16 @@ function PasswordDialog({ answer }: { answer(is: boolean): void }) {
         </div>
         {needsCode ? (
           <div className="field">
-            <label htmlFor="confirm-code">Code of the second factor</label>
+            <label htmlFor="confirm-code">{t('Code of the second factor')}</label>
             <input id="confirm-code" name="code" inputMode="numeric" autoComplete="one-time-code" required />
           </div>
         ) : null}
         <footer>
           <button type="button" className="btn" onClick={() => answer(false)}>
-            Cancel
+            {t('Cancel')}
           </button>
           <button type="submit" className="btn main">
-            Confirm
+            {t('Confirm')}
           </button>
         </footer>
       </form>

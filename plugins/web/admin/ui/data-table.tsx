@@ -4,10 +4,13 @@
  * Built on the kit's windowed list, so that the keyboard works in the same way everywhere: arrows move, Enter opens,
  * Space selects.
  */
+
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { Icon } from '../../app/ui/icon.tsx'
+import { t } from '../../app/ui/language.ts'
 import { WindowedList } from '../../app/ui/windowed-list.tsx'
 import { api, query } from './api.ts'
+import { count } from './format.ts'
 import { Empty, Failed, Ghost } from './parts.tsx'
 
 export interface Column<Row> {
@@ -152,7 +155,7 @@ export function DataTable<Row extends { readonly id: string }>(props: DataTableP
           <input
             type="checkbox"
             className={number > 0 && number < total ? 'cb mixed' : 'cb'}
-            aria-label={number > 0 ? 'Clear the selection' : 'Select all'}
+            aria-label={number > 0 ? t('Clear the selection') : t('Select all')}
             checked={number === total}
             onChange={() => setSelected(number > 0 ? new Set() : 'all')}
           />
@@ -172,7 +175,9 @@ export function DataTable<Row extends { readonly id: string }>(props: DataTableP
               type="button"
               className={`${className} sort`}
               aria-pressed={isBy}
-              title={isBy && !sort.descending ? `${title}, descending` : `Order by ${title.toLowerCase()}`}
+              title={
+                isBy && !sort.descending ? t('{{title}}, descending', { title }) : t('Order by {{title}}', { title })
+              }
               onClick={() => setSort({ by: id, descending: isBy && !sort.descending })}
             >
               {title}
@@ -195,7 +200,8 @@ export function DataTable<Row extends { readonly id: string }>(props: DataTableP
         }}
         row={(index) => {
           const row = rows[index]
-          if (!row) return { label: 'Loading', content: <span className="ghost" />, className: 'dr', isSelected: false }
+          if (!row)
+            return { label: t('Loading'), content: <span className="ghost" />, className: 'dr', isSelected: false }
           const picked = isPicked(row.id)
           return {
             label: columns
@@ -231,16 +237,16 @@ export function DataTable<Row extends { readonly id: string }>(props: DataTableP
         }}
       />
       {number > 0 && actions ? (
-        <div className="bulk" role="toolbar" aria-label={`${number} selected`}>
-          <span className="b">{number.toLocaleString()} selected</span>
+        <div className="bulk" role="toolbar" aria-label={t('{{number}} selected', { number: count(number) })}>
+          <span className="b">{t('{{number}} selected', { number: count(number) })}</span>
           {selected !== 'all' && total > number ? (
             <button type="button" className="btn link" onClick={() => setSelected('all')}>
-              All {total.toLocaleString()}
+              {t('All {{number}}', { number: count(total) })}
             </button>
           ) : null}
           <span className="sep" />
           {actions({ count: number, clear, ...(selected === 'all' ? {} : { ids: [...selected] }) })}
-          <button type="button" className="ib" aria-label="Clear the selection" onClick={clear}>
+          <button type="button" className="ib" aria-label={t('Clear the selection')} onClick={clear}>
             <Icon name="x" />
           </button>
         </div>

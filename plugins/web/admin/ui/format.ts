@@ -1,7 +1,7 @@
 /**
  * Numbers, sizes and times as people read them.
  */
-import { locale } from '../../app/ui/language.ts'
+import { locale, t } from '../../app/ui/language.ts'
 
 export const count = (value: number): string => value.toLocaleString(locale())
 
@@ -25,7 +25,7 @@ export function span(ms: number): string {
   if (ms < MINUTE) return `${Math.max(0, Math.round(ms / 1000))} s`
   if (ms < HOUR) return `${Math.floor(ms / MINUTE)} min`
   if (ms < DAY) return `${Math.floor(ms / HOUR)} h ${String(Math.floor((ms % HOUR) / MINUTE)).padStart(2, '0')} min`
-  return `${Math.floor(ms / DAY)} d`
+  return t('{{number}} d', { number: Math.floor(ms / DAY) })
 }
 
 export const clock = (at: number): string =>
@@ -45,8 +45,9 @@ export function moment(at: number): string {
 export const day = (at: number): string => new Date(at).toLocaleDateString(locale(), { day: 'numeric', month: 'short' })
 
 export const full = (at: number): string => new Date(at).toLocaleString(locale())
+/** The text for one or for many; both have `{{number}}`. */
 export const plural = (number: number, one: string, many: string): string =>
-  `${count(number)} ${number === 1 ? one : many}`
+  t(number === 1 ? one : many, { number: count(number) })
 export const initials = (name: string): string =>
   name
     .split(/[\s.@]+/, 2)

@@ -47,8 +47,8 @@ function Start() {
 
 startAppearance()
 await startLanguage({
-  en: async () => (await import('./texts.ts')).texts,
-  de: async () => (await import('./texts.ts')).german,
+  en: async () => (await import('./locales/en.ts')).texts,
+  de: async () => (await import('./locales/de.ts')).texts,
 })
 const place = document.getElementById('app')
 if (place)

@@ -1,9 +1,11 @@
 /**
  * Ctrl-K: every page, every command, every account, and messages by address or id, by a few letters.
  */
+
 import { type KeyboardEvent, useEffect, useId, useMemo, useState } from 'react'
 import { Dialog as AriaDialog, Modal, ModalOverlay } from 'react-aria-components'
 import { Icon, type IconName } from '../../app/ui/icon.tsx'
+import { t } from '../../app/ui/language.ts'
 import { api, query as queryOf } from './api.ts'
 import type { Place, PluginPage } from './places.ts'
 import type { CommandInfo } from './screens/commands.tsx'
@@ -80,7 +82,7 @@ export function Palette({ places, pages, onClose }: PaletteProps) {
         .map(({ id: place, title, icon, group }) => ({
           id: place,
           title,
-          note: group || 'Page',
+          note: group ? t(group) : t('Page'),
           icon,
           href: hrefOf(place),
         })),
@@ -89,7 +91,7 @@ export function Palette({ places, pages, onClose }: PaletteProps) {
         .map(({ id: page, title }) => ({
           id: `page-${page}`,
           title,
-          note: 'Page of a plugin',
+          note: t('Page of a plugin'),
           icon: 'tag' as const,
           href: hrefOf('page', page),
         })),
@@ -108,8 +110,8 @@ export function Palette({ places, pages, onClose }: PaletteProps) {
     if (text.trim().length > 2 && may('trace:read'))
       found.push({
         id: 'trace-it',
-        title: `Trace ${text.trim()}`,
-        note: 'Messages',
+        title: t('Trace {{text}}', { text: text.trim() }),
+        note: t('Messages'),
         icon: 'trace',
         href: `${hrefOf('trace')}?${new URLSearchParams({ q: text.trim() })}`,
       })
@@ -130,7 +132,7 @@ export function Palette({ places, pages, onClose }: PaletteProps) {
   return (
     <ModalOverlay className="scrim top" isOpen isDismissable onOpenChange={(isOpen) => isOpen || onClose()}>
       <Modal className="modal">
-        <AriaDialog className="palette" aria-label="Find a page, a person or a command">
+        <AriaDialog className="palette" aria-label={t('Find a page, a person or a command')}>
           <label className="find">
             <Icon name="search" small />
             <input
@@ -139,8 +141,8 @@ export function Palette({ places, pages, onClose }: PaletteProps) {
               aria-expanded="true"
               aria-controls={`${id}-list`}
               aria-activedescendant={choices[at] ? `${id}-${choices[at].id}` : undefined}
-              aria-label="Page, person or command"
-              placeholder="Page, person, message or command"
+              aria-label={t('Page, person or command')}
+              placeholder={t('Page, person, message or command')}
               value={text}
               onChange={({ target }) => {
                 setText(target.value)
@@ -149,7 +151,7 @@ export function Palette({ places, pages, onClose }: PaletteProps) {
               onKeyDown={onKeyDown}
             />
           </label>
-          <div role="listbox" id={`${id}-list`} aria-label="Found" className="found">
+          <div role="listbox" id={`${id}-list`} aria-label={t('Found')} className="found">
             {choices.map((choice, index) => (
               <div
                 key={choice.id}
@@ -167,7 +169,7 @@ export function Palette({ places, pages, onClose }: PaletteProps) {
               </div>
             ))}
           </div>
-          {choices.length === 0 ? <p className="t2 none">Nothing fits.</p> : null}
+          {choices.length === 0 ? <p className="t2 none">{t('Nothing fits.')}</p> : null}
         </AriaDialog>
       </Modal>
     </ModalOverlay>

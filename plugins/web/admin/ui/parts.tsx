@@ -1,8 +1,10 @@
 /**
  * Small parts of every screen: its head, states, marks, definition lists.
  */
+
 import type { ReactNode } from 'react'
 import { Icon, type IconName } from '../../app/ui/icon.tsx'
+import { t } from '../../app/ui/language.ts'
 
 export const Head = ({
   title,
@@ -23,11 +25,11 @@ export const Head = ({
 /** A failure with its reason and a way to go on. */
 export const Failed = ({ error, onRetry }: { readonly error: Error; onRetry?(): void }) => (
   <div className="state" role="alert">
-    <h2>This could not be loaded</h2>
+    <h2>{t('This could not be loaded')}</h2>
     <p className="t2">{error.message}</p>
     {onRetry ? (
       <button type="button" className="btn" onClick={onRetry}>
-        Try again
+        {t('Try again')}
       </button>
     ) : null}
   </div>
@@ -51,7 +53,7 @@ export const Empty = ({
 
 /** Lines as high as the rows that come. */
 export const Ghost = ({ rows = 6 }: { readonly rows?: number }) => (
-  <div className="ghosts" role="status" aria-label="Loading">
+  <div className="ghosts" role="status" aria-label={t('Loading')}>
     {Array.from({ length: rows }, (_, index) => (
       // biome-ignore lint/suspicious/noArrayIndexKey: the lines do not differ
       <span key={index} className="ghost" />
@@ -117,7 +119,7 @@ export const Segments = <T extends string>({
 )
 
 /** Nothing in a page that came without TLS, which has no clipboard. */
-export const Copy = ({ text, label = 'Copy' }: { readonly text: string; readonly label?: string }) =>
+export const Copy = ({ text, label = t('Copy') }: { readonly text: string; readonly label?: string }) =>
   navigator.clipboard ? (
     <button type="button" className="btn small" onClick={() => void navigator.clipboard.writeText(text)}>
       <Icon name="copy" small />

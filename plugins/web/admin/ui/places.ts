@@ -1,7 +1,9 @@
 /**
  * The screens: their names in the navigation, and the logins that see them.
  */
+
 import type { IconName } from '../../app/ui/icon.tsx'
+import { t } from '../../app/ui/language.ts'
 import type { Me } from './shell.ts'
 
 export interface Place {
@@ -18,12 +20,19 @@ export interface Place {
 }
 
 const PLACES: readonly Place[] = [
-  { id: 'today', title: 'Today', icon: 'today', group: '', who: 'status:read', words: 'health problems status' },
-  { id: 'trace', title: 'Trace', icon: 'trace', group: '', who: 'trace:read', words: 'search message delivered why' },
-  { id: 'queue', title: 'Queue', icon: 'queue', group: '', who: 'queue:read', words: 'waiting deliveries held' },
+  { id: 'today', title: t('Today'), icon: 'today', group: '', who: 'status:read', words: 'health problems status' },
+  {
+    id: 'trace',
+    title: t('Trace'),
+    icon: 'trace',
+    group: '',
+    who: 'trace:read',
+    words: 'search message delivered why',
+  },
+  { id: 'queue', title: t('Queue'), icon: 'queue', group: '', who: 'queue:read', words: 'waiting deliveries held' },
   {
     id: 'people',
-    title: 'People',
+    title: t('People'),
     icon: 'users',
     group: 'Manage',
     who: 'people:read',
@@ -32,7 +41,7 @@ const PLACES: readonly Place[] = [
   },
   {
     id: 'domains',
-    title: 'Domains',
+    title: t('Domains'),
     icon: 'globe',
     group: 'Manage',
     who: 'domains:read',
@@ -41,7 +50,7 @@ const PLACES: readonly Place[] = [
   },
   {
     id: 'lists',
-    title: 'Lists',
+    title: t('Lists'),
     icon: 'list',
     group: 'Manage',
     who: 'admin',
@@ -50,7 +59,7 @@ const PLACES: readonly Place[] = [
   },
   {
     id: 'protection',
-    title: 'Protection',
+    title: t('Protection'),
     icon: 'verified',
     group: 'Manage',
     who: 'admin',
@@ -58,7 +67,7 @@ const PLACES: readonly Place[] = [
   },
   {
     id: 'components',
-    title: 'Components',
+    title: t('Components'),
     icon: 'server',
     group: 'System',
     who: 'status:read',
@@ -66,17 +75,24 @@ const PLACES: readonly Place[] = [
   },
   {
     id: 'certificates',
-    title: 'Certificates',
+    title: t('Certificates'),
     icon: 'lock',
     group: 'System',
     who: 'admin',
     words: 'tls acme expiry renew',
   },
-  { id: 'log', title: 'Live log', icon: 'filter', group: 'System', who: 'admin' },
-  { id: 'metrics', title: 'Metrics', icon: 'sliders', group: 'System', who: 'status:read', words: 'numbers counters' },
+  { id: 'log', title: t('Live log'), icon: 'filter', group: 'System', who: 'admin' },
+  {
+    id: 'metrics',
+    title: t('Metrics'),
+    icon: 'sliders',
+    group: 'System',
+    who: 'status:read',
+    words: 'numbers counters',
+  },
   {
     id: 'plugins',
-    title: 'Plugins',
+    title: t('Plugins'),
     icon: 'archive',
     group: 'System',
     who: 'status:read',
@@ -84,15 +100,15 @@ const PLACES: readonly Place[] = [
   },
   {
     id: 'configuration',
-    title: 'Configuration',
+    title: t('Configuration'),
     icon: 'folder',
     group: 'System',
     who: 'admin',
     words: 'options check reload',
   },
-  { id: 'commands', title: 'Commands', icon: 'play', group: 'System', who: 'status:read', words: 'iems run' },
-  { id: 'keys', title: 'API keys', icon: 'key', group: 'System', who: 'admin', words: 'tokens rest' },
-  { id: 'history', title: 'History', icon: 'clock', group: 'System', who: 'admin', words: 'audit changes by whom' },
+  { id: 'commands', title: t('Commands'), icon: 'play', group: 'System', who: 'status:read', words: 'iems run' },
+  { id: 'keys', title: t('API keys'), icon: 'key', group: 'System', who: 'admin', words: 'tokens rest' },
+  { id: 'history', title: t('History'), icon: 'clock', group: 'System', who: 'admin', words: 'audit changes by whom' },
 ]
 
 export interface PluginPage {

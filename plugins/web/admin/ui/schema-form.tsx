@@ -1,7 +1,9 @@
 /**
  * A form made from a JSON Schema: text, numbers, switches, choices, lists, and JSON for what is deeper.
  */
+
 import { type FormEvent, type ReactNode, useId, useState } from 'react'
+import { t } from '../../app/ui/language.ts'
 
 export interface Schema {
   readonly type?: string | readonly string[]
@@ -37,7 +39,7 @@ function readField(schema: Schema, text: string): unknown {
   if (text === '') return undefined
   if (type === 'number' || type === 'integer') {
     const number = Number(text)
-    if (Number.isNaN(number)) throw new Error('must be a number')
+    if (Number.isNaN(number)) throw new Error(t('must be a number'))
     return number
   }
   if (type === 'array')
@@ -49,7 +51,7 @@ function readField(schema: Schema, text: string): unknown {
     try {
       return JSON.parse(text)
     } catch {
-      throw new Error('must be JSON')
+      throw new Error(t('must be JSON'))
     }
   }
   return text
@@ -104,7 +106,7 @@ export function SchemaForm({
       try {
         const value = readField(property, String(form.get(name) ?? '').trim())
         if (value !== undefined) read[name] = value
-        else if (schema.required?.includes(name) && property.default === undefined) wrong[name] = 'is needed'
+        else if (schema.required?.includes(name) && property.default === undefined) wrong[name] = t('is needed')
       } catch (cause) {
         wrong[name] = (cause as Error).message
       }
@@ -174,7 +176,7 @@ function Field({ id, name, schema, value, isNeeded, fault }: FieldProps) {
     <div className={fault ? 'field err' : 'field'}>
       <label htmlFor={id}>
         {title}
-        {isNeeded ? '' : <span className="t3"> (optional)</span>}
+        {isNeeded ? '' : <span className="t3"> {t('(optional)')}</span>}
       </label>
       {schema.enum ? (
         <select {...common} defaultValue={textOf(value)}>
@@ -200,7 +202,7 @@ function Field({ id, name, schema, value, isNeeded, fault }: FieldProps) {
       {hint ? (
         <span className="hint" id={`${id}-hint`}>
           {hint}
-          {type === 'array' ? ' One on each line.' : ''}
+          {type === 'array' ? ` ${t('One on each line.')}` : ''}
         </span>
       ) : null}
       {fault ? (

@@ -2,10 +2,12 @@
  * Long work under way: progress with time left, a line for each fault, its output as lines or a table, a file to save,
  * and a way to cancel it.
  */
+
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { IconButton } from '../../app/ui/button.tsx'
+import { t } from '../../app/ui/language.ts'
 import { api, beginTask, followTask, type Line, stream, taskPath } from './api.ts'
-import { span } from './format.ts'
+import { count, plural, span } from './format.ts'
 import type { Job, TaskSource } from './shell.ts'
 
 const MAX_SHOWN = 1000
@@ -114,7 +116,27 @@ function taken(work: Work, line: Line): Work {
   return { ...work, lines: [...lines, line], faults: work.faults + ('fault' in line ? 1 : 0) }
 }
 
-const WORDS = { idle: '', running: 'Under way', done: 'Done', failed: 'Failed', cancelled: 'Cancelled' } as const
+/** Numbers are written as the language has them; other progress in the words of the server. */
+const progressOf = ({
+  progress,
+  done,
+  total,
+}: {
+  readonly progress: string
+  readonly done?: number
+  readonly total?: number
+}) =>
+  done !== undefined && total !== undefined && progress === `${done} of ${total}`
+    ? t('{{done}} of {{total}}', { done: count(done), total: count(total) })
+    : progress
+
+const WORDS = {
+  idle: '',
+  running: t('Under way'),
+  done: t('Done'),
+  failed: t('Failed'),
+  cancelled: t('Cancelled'),
+} as const
 
 export function WorkView({ work, name, onCancel }: { readonly work: Work; readonly name: string; onCancel(): void }) {
   const { lines, progress, state, why, since } = work
@@ -126,13 +148,17 @@ export function WorkView({ work, name, onCancel }: { readonly work: Work; readon
     <section className="work" aria-label={name}>
       <div className="row" role="status">
         <span className={state === 'failed' ? 'b bad' : 'b'}>{WORDS[state]}</span>
-        {state === 'running' && progress ? <span className="t2">{progress.progress}</span> : null}
-        {state === 'running' && left !== undefined ? <span className="t3">{span(left)} left</span> : null}
-        {work.faults > 0 ? <span className="bad">{work.faults} faults</span> : null}
+        {state === 'running' && progress ? <span className="t2">{progressOf(progress)}</span> : null}
+        {state === 'running' && left !== undefined ? (
+          <span className="t3">{t('{{time}} left', { time: span(left) })}</span>
+        ) : null}
+        {work.faults > 0 ? (
+          <span className="bad">{plural(work.faults, '{{number}} fault', '{{number}} faults')}</span>
+        ) : null}
         <span className="grow" />
         {state === 'running' ? (
           <button type="button" className="btn small" onClick={onCancel}>
-            Cancel
+            {t('Cancel')}
           </button>
         ) : null}
         {work.file.length > 0 && state === 'done' ? <Save file={work.file} name={name} /> : null}
@@ -170,7 +196,7 @@ const isRow = (value: unknown): value is Readonly<Record<string, unknown>> =>
 
 const Lines = ({ lines, name }: { readonly lines: Work['lines']; readonly name: string }) =>
   lines.length === 0 ? null : (
-    <pre className="said" tabIndex={0} role="region" aria-label={`Output of ${name}`}>
+    <pre className="said" tabIndex={0} role="region" aria-label={t('Output of {{name}}', { name })}>
       {lines.map((line) => ('fault' in line ? `${line.at ?? ''}: ${line.fault}` : line.text)).join('\n')}
     </pre>
   )
@@ -191,7 +217,7 @@ function ValueTable({
   // The sum at the end has other fields, and is shown as its text.
   const alike = rows.filter((row) => columns.some((column) => column in row))
   return (
-    <div className="scrollx" tabIndex={0} role="region" aria-label={`Output of ${name}`}>
+    <div className="scrollx" tabIndex={0} role="region" aria-label={t('Output of {{name}}', { name })}>
       <table className="tbl">
         <thead>
           <tr>
@@ -227,7 +253,7 @@ function Save({ file, name }: { readonly file: readonly Uint8Array[]; readonly n
   }
   return (
     <button type="button" className="btn small" onClick={save}>
-      Save the file
+      {t('Save the file')}
     </button>
   )
 }
@@ -249,7 +275,7 @@ export function JobBox({ job, onClose }: { readonly job: Job; onClose(): void })
     <aside className="job" aria-label={job.title}>
       <div className="row">
         <h2 className="grow">{job.title}</h2>
-        {work.state === 'running' ? null : <IconButton icon="x" small label="Close" onClick={close} />}
+        {work.state === 'running' ? null : <IconButton icon="x" small label={t('Close')} onClick={close} />}
       </div>
       <WorkView work={work} name={job.title} onCancel={end} />
     </aside>

@@ -42,6 +42,16 @@ export function chooseLanguage(language: Language): void {
   location.reload()
 }
 
+/** The languages, as entries of a menu. */
+export const languageEntries = () =>
+  LANGUAGES.map(([code, name], index) => ({
+    id: code,
+    label: name,
+    checked: language() === code,
+    isFirstOfGroup: index === 0,
+    run: () => chooseLanguage(code),
+  }))
+
 export const t = (key: string, values?: Readonly<Record<string, unknown>>): string =>
   values === undefined ? i18next.t(key) : i18next.t(key, values)
 

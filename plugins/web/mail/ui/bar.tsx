@@ -5,7 +5,7 @@ import { type FormEvent, useEffect, useState } from 'react'
 import { density, isDark, setDensity, setTheme } from '../../app/ui/appearance.ts'
 import { IconButton } from '../../app/ui/button.tsx'
 import { Brand, Icon } from '../../app/ui/icon.tsx'
-import { chooseLanguage, LANGUAGES, language, t } from '../../app/ui/language.ts'
+import { languageEntries, t } from '../../app/ui/language.ts'
 import { MenuButton } from '../../app/ui/menu.tsx'
 import type { ListKey } from '../store/list.ts'
 import { useApplication } from './application.ts'
@@ -107,13 +107,7 @@ const AccountMenu = () => {
           isFirstOfGroup: true,
           run: () => setNewestFirst(!isNewestFirst()),
         },
-        ...LANGUAGES.map(([code, name], index) => ({
-          id: code,
-          label: name,
-          checked: language() === code,
-          isFirstOfGroup: index === 0,
-          run: () => chooseLanguage(code),
-        })),
+        ...languageEntries(),
         { id: 'out', label: t('sign-out'), isFirstOfGroup: true, run: () => void signOut() },
       ]}
     >

@@ -1,6 +1,7 @@
 /**
  * Certificates of listeners: for which names, from whom, until when, and renewal at once.
  */
+import { t } from '../../../app/ui/language.ts'
 import { day, full, plural } from '../format.ts'
 import { Empty, Failed, Ghost, Head, type Mark, Station } from '../parts.tsx'
 import { useShell } from '../shell.ts'
@@ -22,11 +23,11 @@ const DAY_MS = 86_400_000
 const SOON_DAYS = 21
 
 function stateOf({ until, failure }: Certificate): readonly [Mark, string] {
-  if (until === null) return failure === null ? ['wait', 'Not issued yet'] : ['no', failure]
+  if (until === null) return failure === null ? ['wait', t('Not issued yet')] : ['no', failure]
   const days = Math.floor((until - Date.now()) / DAY_MS)
-  if (days < 0) return ['no', `Ended ${day(until)}`]
-  if (failure !== null) return ['no', `Not renewed: ${failure}`]
-  return [days < SOON_DAYS ? 'wait' : 'good', `${plural(days, 'day', 'days')} left`]
+  if (days < 0) return ['no', t('Ended {{day}}', { day: day(until) })]
+  if (failure !== null) return ['no', t('Not renewed: {{failure}}', { failure })]
+  return [days < SOON_DAYS ? 'wait' : 'good', plural(days, '{{number}} day left', '{{number}} days left')]
 }
 
 export function Certificates() {
@@ -37,40 +38,42 @@ export function Certificates() {
   const { certificates } = answer.data
   const renew = (names: readonly string[]) =>
     run({
-      title: names.length === 0 ? 'Renew what is due' : `Renew ${names.join(', ')}`,
+      title: names.length === 0 ? t('Renew what is due') : t('Renew {{names}}', { names: names.join(', ') }),
       path: '/api/v1/commands/run',
       body: { words: 'acme renew', values: { names } },
       onEnd: answer.reload,
     })
   return (
     <>
-      <Head title="Certificates" note={String(certificates.length)}>
+      <Head title={t('Certificates')} note={String(certificates.length)}>
         {certificates.some(({ source }) => source === 'acme') ? (
           <button type="button" className="btn" onClick={() => renew([])}>
-            Renew what is due
+            {t('Renew what is due')}
           </button>
         ) : null}
       </Head>
       {certificates.length === 0 ? (
         <Empty
-          title="No certificate"
-          text="No listener speaks TLS. The option tls of a listener names files, or the plugin acme() gets certificates by itself."
+          title={t('No certificate')}
+          text={t(
+            'No listener speaks TLS. The option tls of a listener names files, or the plugin acme() gets certificates by itself.',
+          )}
         />
       ) : (
         <div className="sec full scrollx">
           <table className="tbl wraps">
             <thead>
               <tr>
-                <th scope="col">Names</th>
-                <th scope="col">State</th>
+                <th scope="col">{t('Names')}</th>
+                <th scope="col">{t('State')}</th>
                 <th scope="col" className="wide">
-                  Issued by
+                  {t('Issued by')}
                 </th>
                 <th scope="col" className="wide">
-                  Used by
+                  {t('Used by')}
                 </th>
                 <th scope="col">
-                  <span className="sr">Actions</span>
+                  <span className="sr">{t('Actions')}</span>
                 </th>
               </tr>
             </thead>
@@ -97,15 +100,15 @@ function Row({ certificate, onRenew }: { readonly certificate: Certificate; onRe
       </th>
       <td>
         <Station mark={mark}>{state}</Station>
-        {until === null ? null : <div className="t3 sm">until {full(until)}</div>}
-        {renewAt === null ? null : <div className="t3 sm">to be renewed {full(renewAt)}</div>}
+        {until === null ? null : <div className="t3 sm">{t('until {{time}}', { time: full(until) })}</div>}
+        {renewAt === null ? null : <div className="t3 sm">{t('to be renewed {{time}}', { time: full(renewAt) })}</div>}
       </td>
       <td className="wide">{issuer ?? ''}</td>
       <td className="t2 wide">{usedBy.join(', ')}</td>
       <td className="num">
         {source === 'acme' ? (
-          <button type="button" className="btn small" aria-label={`Renew ${id} now`} onClick={onRenew}>
-            Renew now
+          <button type="button" className="btn small" aria-label={t('Renew {{id}} now', { id })} onClick={onRenew}>
+            {t('Renew now')}
           </button>
         ) : null}
       </td>

@@ -1,7 +1,9 @@
 /**
  * Every command of every plugin, with a form made from its schema and its output as it comes.
  */
+
 import { useState } from 'react'
+import { t } from '../../../app/ui/language.ts'
 import { Failed, Ghost, Head, SearchField } from '../parts.tsx'
 import { type Schema, SchemaForm, type Values } from '../schema-form.tsx'
 import { hrefOf, usePlace, useShell } from '../shell.ts'
@@ -32,11 +34,11 @@ export function Commands() {
   )
   return (
     <div className="fill">
-      <Head title="Commands" note={String(all.length)}>
-        <SearchField label="Command" value={search} onChange={setSearch} />
+      <Head title={t('Commands')} note={String(all.length)}>
+        <SearchField label={t('Command')} value={search} onChange={setSearch} />
       </Head>
       <div className={chosen ? 'pp' : 'pp single'}>
-        <ul className="cmds" aria-label="Commands">
+        <ul className="cmds" aria-label={t('Commands')}>
           {shown.map(({ words: name, summary }) => (
             <li key={name}>
               <a href={hrefOf('commands', name)} aria-current={name === words ? 'true' : undefined}>
@@ -45,7 +47,7 @@ export function Commands() {
               </a>
             </li>
           ))}
-          {shown.length === 0 ? <li className="t2 none">No command fits.</li> : null}
+          {shown.length === 0 ? <li className="t2 none">{t('No command fits.')}</li> : null}
         </ul>
         {chosen ? <CommandPanel key={chosen.words} command={chosen} /> : null}
       </div>
@@ -69,7 +71,7 @@ function CommandPanel({ command }: { readonly command: CommandInfo }) {
 export function CommandForm({
   command,
   fixed = {},
-  action = 'Run',
+  action = t('Run'),
   values,
   onEnd,
 }: {
@@ -96,7 +98,11 @@ export function CommandForm({
     const all = { ...fixed, ...entered }
     if (
       irreversible &&
-      !(await sure({ title: `Run ${words}?`, text: 'What it does cannot be undone.', action: 'Run' }))
+      !(await sure({
+        title: t('Run {{words}}?', { words }),
+        text: t('What it does cannot be undone.'),
+        action: t('Run'),
+      }))
     )
       return
     const isText = reads === true && file === undefined
@@ -125,7 +131,7 @@ export function CommandForm({
       >
         {reads === 'secret' ? (
           <div className="field">
-            <label htmlFor="secret">Password</label>
+            <label htmlFor="secret">{t('Password')}</label>
             <input
               id="secret"
               type="password"
@@ -137,7 +143,7 @@ export function CommandForm({
         ) : reads ? (
           <>
             <div className="field">
-              <label htmlFor="input">Text of the file</label>
+              <label htmlFor="input">{t('Text of the file')}</label>
               <textarea
                 id="input"
                 rows={6}
@@ -148,7 +154,7 @@ export function CommandForm({
               />
             </div>
             <div className="field">
-              <label htmlFor="file">Or a file</label>
+              <label htmlFor="file">{t('Or a file')}</label>
               <input id="file" type="file" onChange={({ target }) => setFile(target.files?.[0])} />
             </div>
           </>

@@ -1,7 +1,9 @@
 /**
  * Components of this server and of the servers that share the store: start, stop, drain, and the end of the server.
  */
+
 import { useState } from 'react'
+import { t } from '../../../app/ui/language.ts'
 import { api } from '../api.ts'
 import { moment, span } from '../format.ts'
 import { Failed, Ghost, Head, type Mark, SearchField, Station } from '../parts.tsx'
@@ -41,21 +43,21 @@ export const ComponentTable = ({
   readonly components: readonly Component[]
   onSet?(component: Component): void
 }) => (
-  <div className="scrollx" role="region" aria-label="Components" tabIndex={0}>
+  <div className="scrollx" role="region" aria-label={t('Components')} tabIndex={0}>
     <table className="tbl comp">
       <thead>
         <tr>
-          <th scope="col">Component</th>
-          <th scope="col">State</th>
+          <th scope="col">{t('Component')}</th>
+          <th scope="col">{t('State')}</th>
           <th scope="col" className="wide">
-            Kind
+            {t('Kind')}
           </th>
           <th scope="col" className="num">
-            Since
+            {t('Since')}
           </th>
           {onSet ? (
             <th scope="col">
-              <span className="sr">Change</span>
+              <span className="sr">{t('Change')}</span>
             </th>
           ) : null}
         </tr>
@@ -66,7 +68,7 @@ export const ComponentTable = ({
             <th scope="row">{component.name}</th>
             <td>
               <Station mark={MARKS[component.state]}>
-                {component.state}
+                {t(component.state)}
                 {component.why ? `: ${component.why}` : ''}
               </Station>
             </td>
@@ -75,7 +77,7 @@ export const ComponentTable = ({
             {onSet ? (
               <td className="num">
                 <button type="button" className="btn small" onClick={() => onSet(component)}>
-                  {component.state === 'running' ? 'Stop' : 'Start'}
+                  {component.state === 'running' ? t('Stop') : t('Start')}
                   <span className="sr"> {component.name}</span>
                 </button>
               </td>
@@ -108,59 +110,61 @@ export function Components() {
       !isStop ||
       kind !== 'listener' ||
       (await sure({
-        title: `Stop ${name}?`,
-        text: 'It takes no new connections, finishes the sessions it has, and stays stopped until it is started again.',
-        action: 'Stop',
+        title: t('Stop {{name}}?', { name }),
+        text: t(
+          'It takes no new connections, finishes the sessions it has, and stays stopped until it is started again.',
+        ),
+        action: t('Stop'),
       }))
     if (isSure)
       await act(
         `/api/v1/components/${encodeURIComponent(name)}`,
         'PUT',
         { state: isStop ? 'stopped' : 'running' },
-        isStop ? `${name} is stopped` : `${name} is running`,
+        isStop ? t('{{name}} is stopped', { name }) : t('{{name}} is running', { name }),
       )
   }
   const stop = async () => {
     if (
       await sure({
-        title: 'Stop the server?',
-        text: 'It finishes what it is doing and ends. It can be started again only on the machine itself.',
-        action: 'Stop the server',
+        title: t('Stop the server?'),
+        text: t('It finishes what it is doing and ends. It can be started again only on the machine itself.'),
+        action: t('Stop the server'),
       })
     )
-      await act('/api/v1/stop', 'POST', {}, 'The server is stopping')
+      await act('/api/v1/stop', 'POST', {}, t('The server is stopping'))
   }
   if (components.error && !components.data) return <Failed error={components.error} onRetry={components.reload} />
   const all = components.data?.components
   const shown = all?.filter(({ name, state }) => `${name} ${state}`.toLowerCase().includes(search.toLowerCase()))
   return (
     <>
-      <Head title="Components" note={all ? String(all.length) : undefined}>
-        <SearchField label="Name or state" value={search} onChange={setSearch} />
+      <Head title={t('Components')} note={all ? String(all.length) : undefined}>
+        <SearchField label={t('Name or state')} value={search} onChange={setSearch} />
         {may('admin') ? (
           <button
             type="button"
             className="btn"
-            onClick={() => void act('/api/v1/reload', 'POST', {}, 'The configuration was read again')}
+            onClick={() => void act('/api/v1/reload', 'POST', {}, t('The configuration was read again'))}
           >
-            Reload
+            {t('Reload')}
           </button>
         ) : null}
         {may('admin') ? (
           <button type="button" className="btn" onClick={() => void stop()}>
-            Stop the server…
+            {t('Stop the server…')}
           </button>
         ) : null}
       </Head>
       {shown ? (
-        <section className="sec full" aria-label="This server">
+        <section className="sec full" aria-label={t('This server')}>
           <ComponentTable components={shown} {...(may('admin') ? { onSet: (one) => void set(one) } : {})} />
         </section>
       ) : (
         <Ghost />
       )}
       <section className="sec full" aria-labelledby="nodes">
-        <h2 id="nodes">Servers that share the store</h2>
+        <h2 id="nodes">{t('Servers that share the store')}</h2>
         <ul className="rc">
           {(nodes.data?.nodes ?? []).map((node) => {
             const stopped = node.components.filter(({ state }) => state !== 'running')
@@ -170,17 +174,21 @@ export function Components() {
                   <span className="b">{node.name}</span>
                 </Station>
                 <span className="t2">
-                  {node.isOwn ? 'this server, ' : ''}
+                  {node.isOwn ? `${t('this server')}, ` : ''}
                   {node.state === 'running'
-                    ? `running for ${span(Date.now() - node.since)}`
-                    : `not heard of since ${moment(node.seen)}`}
-                  {stopped.length > 0 ? `; not running: ${stopped.map(({ name }) => name).join(', ')}` : ''}
+                    ? t('running for {{time}}', { time: span(Date.now() - node.since) })
+                    : t('not heard of since {{time}}', { time: moment(node.seen) })}
+                  {stopped.length > 0
+                    ? `; ${t('not running: {{names}}', { names: stopped.map(({ name }) => name).join(', ') })}`
+                    : ''}
                 </span>
               </li>
             )
           })}
         </ul>
-        {nodes.data?.nodes.length === 0 ? <p className="t2">This server keeps its records in memory, alone.</p> : null}
+        {nodes.data?.nodes.length === 0 ? (
+          <p className="t2">{t('This server keeps its records in memory, alone.')}</p>
+        ) : null}
       </section>
     </>
   )

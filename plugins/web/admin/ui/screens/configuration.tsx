@@ -1,7 +1,9 @@
 /**
  * The configuration as it runs: each value with its default and its sentence; and the check of a pasted one.
  */
+
 import { useState } from 'react'
+import { t } from '../../../app/ui/language.ts'
 import { api } from '../api.ts'
 import { Copy, Failed, Ghost, Head, SearchField, Segments, Station } from '../parts.tsx'
 import type { Schema } from '../schema-form.tsx'
@@ -63,7 +65,7 @@ export function Configuration() {
   if (!view.data) return <Ghost />
   const groups = [
     {
-      name: 'Server',
+      name: t('Server'),
       options: optionsOf(view.data.values, view.data.schema).filter(
         ({ path }) => !['channels', 'plugins', 'path'].includes(path),
       ),
@@ -76,16 +78,16 @@ export function Configuration() {
   const words = search.toLowerCase()
   return (
     <>
-      <Head title="Configuration" note={view.data.path}>
-        {part === 'shown' ? <SearchField label="Option" value={search} onChange={setSearch} /> : null}
+      <Head title={t('Configuration')} note={view.data.path}>
+        {part === 'shown' ? <SearchField label={t('Option')} value={search} onChange={setSearch} /> : null}
       </Head>
       <div className="subhead row">
         <Segments
-          label="Part"
+          label={t('Part')}
           value={part}
           options={[
-            ['shown', 'What runs'],
-            ...(me.features.includes('configuration-check') ? ([['check', 'Check a change']] as const) : []),
+            ['shown', t('What runs')],
+            ...(me.features.includes('configuration-check') ? ([['check', t('Check a change')]] as const) : []),
           ]}
           onChange={setPart}
         />
@@ -97,7 +99,7 @@ export function Configuration() {
               checked={onlyChanged}
               onChange={({ target }) => setOnlyChanged(target.checked)}
             />
-            Only what is not the default
+            {t('Only what is not the default')}
           </label>
         ) : null}
       </div>
@@ -127,12 +129,12 @@ export function Configuration() {
                           {one.usual === undefined
                             ? ''
                             : JSON.stringify(one.usual) === JSON.stringify(one.value)
-                              ? 'the default'
-                              : `default ${shown(one.usual)}`}
+                              ? t('the default')
+                              : t('default {{value}}', { value: shown(one.usual) })}
                         </span>
                         {one.sentence ? <p className="t2">{one.sentence}</p> : null}
                         {one.value === undefined || JSON.stringify(one.value).includes('[secret]') ? null : (
-                          <Copy text={codeOf(one)} label="Copy as code" />
+                          <Copy text={codeOf(one)} label={t('Copy as code')} />
                         )}
                       </dd>
                     </div>
@@ -176,10 +178,10 @@ function Check() {
   return (
     <div className="sec full">
       <p className="t2">
-        Paste the whole of the changed file. It is checked as by `iems check`; nothing is put into effect.
+        {t('Paste the whole of the changed file. It is checked as by `iems check`; nothing is put into effect.')}
       </p>
       <div className="field">
-        <label htmlFor="config-text">Configuration</label>
+        <label htmlFor="config-text">{t('Configuration')}</label>
         <textarea
           id="config-text"
           className="mono"
@@ -191,15 +193,15 @@ function Check() {
       </div>
       <p className="row">
         <button type="button" className="btn main" disabled={isBusy || text.trim() === ''} onClick={() => void check()}>
-          Check
+          {t('Check')}
         </button>
-        {isBusy ? <span role="status">The check runs…</span> : null}
+        {isBusy ? <span role="status">{t('The check runs…')}</span> : null}
       </p>
       {checked ? (
-        <section aria-label="Result" role="status">
+        <section aria-label={t('Result')} role="status">
           <h2>
             <Station mark={checked.isValid ? 'good' : 'no'}>
-              {checked.isValid ? 'It is valid.' : 'It cannot be used.'}
+              {checked.isValid ? t('It is valid.') : t('It cannot be used.')}
             </Station>
           </h2>
           {checked.problems.map((problem) => (
@@ -214,14 +216,14 @@ function Check() {
           ))}
           {checked.isValid ? (
             <>
-              <h3>What a reload would do</h3>
+              <h3>{t('What a reload would do')}</h3>
               <ul className="rc">
                 {checked.changes.length === 0 ? (
-                  <li className="t2">Nothing: it is what runs. Secrets are not compared.</li>
+                  <li className="t2">{t('Nothing: it is what runs. Secrets are not compared.')}</li>
                 ) : null}
                 {checked.changes.map(({ name, what, note }) => (
                   <li key={`${name} ${what}`}>
-                    <span className="tag">{what === 'restart' ? 'needs a restart' : what}</span>
+                    <span className="tag">{what === 'restart' ? t('needs a restart') : what}</span>
                     <span className="b">{name}</span>
                     <span className="t2">{note}</span>
                   </li>

@@ -1,9 +1,11 @@
 /**
  * Domains: what each has in the DNS and what it should have, its keys, and its catch-all.
  */
+
 import { type FormEvent, useCallback, useEffect, useState } from 'react'
 import { Dialog } from '../../../app/ui/dialog.tsx'
 import { Icon } from '../../../app/ui/icon.tsx'
+import { t } from '../../../app/ui/language.ts'
 import { api, stream } from '../api.ts'
 import { Copy, Empty, Failed, Ghost, Head, type Mark, Station } from '../parts.tsx'
 import { go, hrefOf, usePlace, useShell } from '../shell.ts'
@@ -29,19 +31,19 @@ export function Domains() {
   const { entries } = domains.data
   return (
     <div className="fill">
-      <Head title="Domains" note={String(domains.data.total)}>
+      <Head title={t('Domains')} note={String(domains.data.total)}>
         {may('admin') ? (
           <button type="button" className="btn main" onClick={() => setIsAdding(true)}>
             <Icon name="plus" small />
-            Add
+            {t('Add')}
           </button>
         ) : null}
       </Head>
       {entries.length === 0 ? (
-        <Empty title="No domain yet" text="Mail is accepted for the domains that are here." />
+        <Empty title={t('No domain yet')} text={t('Mail is accepted for the domains that are here.')} />
       ) : (
         <div className={id ? 'pp even' : 'pp single'}>
-          <ul className="cmds" aria-label="Domains">
+          <ul className="cmds" aria-label={t('Domains')}>
             {entries.map((one) => (
               <li key={one.id}>
                 <a href={hrefOf('domains', one.id)} aria-current={one.id === id ? 'true' : undefined}>
@@ -79,10 +81,10 @@ function AddDomain({ onClose, onDone }: { onClose(): void; onDone(id: string): v
     }
   }
   return (
-    <Dialog title="Add a domain" onClose={onClose}>
+    <Dialog title={t('Add a domain')} onClose={onClose}>
       <form className="sform" onSubmit={(event) => void submit(event)}>
         <div className={error ? 'field err' : 'field'}>
-          <label htmlFor="domain-name">Name</label>
+          <label htmlFor="domain-name">{t('Name')}</label>
           <input id="domain-name" name="name" required spellCheck={false} autoComplete="off" />
           {error ? (
             <span className="msg" role="alert">
@@ -92,10 +94,10 @@ function AddDomain({ onClose, onDone }: { onClose(): void; onDone(id: string): v
         </div>
         <footer>
           <button type="button" className="btn" onClick={onClose}>
-            Cancel
+            {t('Cancel')}
           </button>
           <button type="submit" className="btn main">
-            Add
+            {t('Add')}
           </button>
         </footer>
       </form>
@@ -116,14 +118,14 @@ function DomainPanel({ id, onChange }: { readonly id: string; onChange(): void }
     const value = String(new FormData(event.currentTarget).get('catchAll')).trim()
     try {
       await api('PATCH', path, { catchAll: value || null })
-      say('Saved')
+      say(t('Saved'))
     } catch (cause) {
       say((cause as Error).message, true)
     }
   }
   const remove = async () => {
-    const text = 'Mail for it is refused from now on. Its accounts must have been removed before.'
-    if (!(await sure({ title: `Delete ${name}?`, text, action: 'Delete' }))) return
+    const text = t('Mail for it is refused from now on. Its accounts must have been removed before.')
+    if (!(await sure({ title: t('Delete {{name}}?', { name }), text, action: t('Delete') }))) return
     try {
       await api('DELETE', path)
       onChange()
@@ -139,44 +141,44 @@ function DomainPanel({ id, onChange }: { readonly id: string; onChange(): void }
     <section className="panel wider" aria-label={name}>
       <header>
         <h2>{name}</h2>
-        {aliasOf ? <p className="t2">Its addresses are those of {aliasOf}.</p> : null}
+        {aliasOf ? <p className="t2">{t('Its addresses are those of {{domain}}.', { domain: aliasOf })}</p> : null}
       </header>
       {check ? (
-        <Records words="domain check" values={{ [fieldOf(check)]: name }} title="Records in the DNS" isTable />
+        <Records words="domain check" values={{ [fieldOf(check)]: name }} title={t('Records in the DNS')} isTable />
       ) : null}
       {records ? (
         <details>
-          <summary>Records to publish</summary>
-          <Records words="domain records" values={{ [fieldOf(records)]: name }} title="Lines of a zone file" />
+          <summary>{t('Records to publish')}</summary>
+          <Records words="domain records" values={{ [fieldOf(records)]: name }} title={t('Lines of a zone file')} />
         </details>
       ) : null}
       {publish && may('admin') ? (
         <details>
-          <summary>Publish what is missing or wrong</summary>
-          <CommandForm command={publish} fixed={{ [fieldOf(publish)]: name }} action="Publish" />
+          <summary>{t('Publish what is missing or wrong')}</summary>
+          <CommandForm command={publish} fixed={{ [fieldOf(publish)]: name }} action={t('Publish')} />
         </details>
       ) : null}
-      {has('dkim list') ? <Records words="dkim list" values={{}} about={name} title="DKIM keys" /> : null}
+      {has('dkim list') ? <Records words="dkim list" values={{}} about={name} title={t('DKIM keys')} /> : null}
       {dkim && may('admin') ? (
         <details>
-          <summary>Make a DKIM key</summary>
-          <CommandForm command={dkim} fixed={{ domain: name }} action="Make the key" />
+          <summary>{t('Make a DKIM key')}</summary>
+          <CommandForm command={dkim} fixed={{ domain: name }} action={t('Make the key')} />
         </details>
       ) : null}
       {may('admin') ? (
         <form className="sform" onSubmit={(event) => void save(event)}>
           <div className="field">
-            <label htmlFor="catch-all">Mail for unknown addresses goes to</label>
+            <label htmlFor="catch-all">{t('Mail for unknown addresses goes to')}</label>
             <input id="catch-all" name="catchAll" defaultValue={catchAll} spellCheck={false} />
-            <span className="hint">Empty: it is refused</span>
+            <span className="hint">{t('Empty: it is refused')}</span>
           </div>
           <div className="row">
             <button type="submit" className="btn">
-              Save
+              {t('Save')}
             </button>
             <span className="grow" />
             <button type="button" className="btn plain bad" onClick={() => void remove()}>
-              Delete…
+              {t('Delete…')}
             </button>
           </div>
         </form>
@@ -233,12 +235,12 @@ function Records({
       <div className="row">
         <h3 className="grow">{title}</h3>
         <button type="button" className="btn small" onClick={() => void load()}>
-          Check again
+          {t('Check again')}
         </button>
       </div>
       {error ? <p className="note warn">{error}</p> : null}
       {!said ? <Ghost rows={3} /> : null}
-      {shown?.length === 0 ? <p className="t2">None yet.</p> : null}
+      {shown?.length === 0 ? <p className="t2">{t('None yet.')}</p> : null}
       <ul className="recs">
         {shown?.map(({ text, value }) => (
           <Finding key={text} text={text} value={value ?? {}} isTable={isTable} />
@@ -278,7 +280,7 @@ function Finding({ text, value, isTable }: Required<Said> & { readonly isTable: 
         )}
         {cure ? <p className="t2 cure">{cure}</p> : null}
       </span>
-      {lines ? <Copy text={lines.join('\n')} label="Copy" /> : null}
+      {lines ? <Copy text={lines.join('\n')} label={t('Copy')} /> : null}
     </li>
   )
 }

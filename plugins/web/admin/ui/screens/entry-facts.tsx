@@ -1,7 +1,9 @@
 /** Contents of an entry's panel: its facts, and the members of a group. */
+
 import { type FormEvent, type ReactNode, useState } from 'react'
 import { IconButton } from '../../../app/ui/button.tsx'
-import { size } from '../format.ts'
+import { t } from '../../../app/ui/language.ts'
+import { plural, size } from '../format.ts'
 import { Copy } from '../parts.tsx'
 import { hrefOf, useShell } from '../shell.ts'
 import type { EntryAnswer } from './directory.ts'
@@ -10,35 +12,42 @@ import { listOf } from './entry-form.tsx'
 export function factsOf({ entry, groups, usage, appPasswords, hasSecondFactor }: EntryAnswer) {
   const { addresses = [], roles = [], forward, quota, targets, target } = entry
   const facts: [string, string | ReactNode][] = []
-  if (entry.kind === 'account') facts.push(['Login', entry.name])
-  if (addresses.length > 1) facts.push(['Also', addresses.slice(1).join(', ')])
+  if (entry.kind === 'account') facts.push([t('Login'), entry.name])
+  if (addresses.length > 1) facts.push([t('Also'), addresses.slice(1).join(', ')])
   if (entry.kind === 'account') {
     facts.push([
-      'Storage',
-      `${size(usage?.octets ?? 0)}${quota ? ` of ${size(quota)}` : ''}, ${usage?.messages ?? 0} messages`,
+      t('Storage'),
+      `${quota ? t('{{used}} of {{quota}}', { used: size(usage?.octets ?? 0), quota: size(quota) }) : size(usage?.octets ?? 0)}, ${plural(usage?.messages ?? 0, '{{number}} message', '{{number}} messages')}`,
     ])
-    facts.push(['Roles', roles.join(', ') || 'none'])
+    facts.push([t('Roles'), roles.join(', ') || t('none')])
     facts.push([
-      'Groups',
+      t('Groups'),
       groups && groups.length > 0
         ? groups.map(({ id, name }) => (
             <a key={id} href={hrefOf('people', 'group', id)}>
               {name}{' '}
             </a>
           ))
-        : 'none',
+        : t('none'),
     ])
-    facts.push(['Forwards', forward ? `${forward.to.join(', ')}${forward.keep ? ', keeps a copy' : ''}` : 'nowhere'])
+    facts.push([
+      t('Forwards'),
+      forward ? `${forward.to.join(', ')}${forward.keep ? t(', keeps a copy') : ''}` : t('nowhere'),
+    ])
     const programs = appPasswords?.length ?? 0
     facts.push([
-      'Sign-in',
-      `${entry.hasPassword ? 'Password' : 'No password'}${hasSecondFactor ? ', second factor' : ''}${programs > 0 ? `, ${programs} app passwords` : ''}`,
+      t('Sign-in'),
+      [
+        entry.hasPassword ? t('Password') : t('No password'),
+        ...(hasSecondFactor ? [t('second factor')] : []),
+        ...(programs > 0 ? [plural(programs, '{{number}} app password', '{{number}} app passwords')] : []),
+      ].join(', '),
     ])
   }
-  if (entry.kind === 'group') facts.push(['Senders', entry.senders ?? ''])
-  if (targets) facts.push(['Goes to', targets.join(', ')])
-  if (target) facts.push(['Goes to', `${target.channel}:${target.nexthop}`])
-  facts.push(['Id', <Copy key="id" text={entry.id} label="Copy the id" />])
+  if (entry.kind === 'group') facts.push([t('Senders'), entry.senders ?? ''])
+  if (targets) facts.push([t('Goes to'), targets.join(', ')])
+  if (target) facts.push([t('Goes to'), `${target.channel}:${target.nexthop}`])
+  facts.push([t('Id'), <Copy key="id" text={entry.id} label={t('Copy the id')} />])
   return facts
 }
 
@@ -58,7 +67,7 @@ export function Members({
   }
   return (
     <>
-      <h3>Members</h3>
+      <h3>{t('Members')}</h3>
       <ul className="rc">
         {(answer.members ?? []).map((member) => {
           const name = member.name ?? member.address ?? member.path ?? ''
@@ -70,7 +79,7 @@ export function Members({
                 <IconButton
                   icon="x"
                   small
-                  label={`Remove ${name}`}
+                  label={t('Remove {{name}}', { name })}
                   onClick={() => void onChange({ removeMembers: [reference] })}
                 />
               ) : null}
@@ -82,13 +91,13 @@ export function Members({
         <form className="row" onSubmit={(event) => void add(event)}>
           <input
             className="input"
-            aria-label="Addresses of new members"
+            aria-label={t('Addresses of new members')}
             value={text}
             onChange={({ target }) => setText(target.value)}
-            placeholder="Addresses"
+            placeholder={t('Addresses')}
           />
           <button type="submit" className="btn">
-            Add
+            {t('Add')}
           </button>
         </form>
       ) : null}

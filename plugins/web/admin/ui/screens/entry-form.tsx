@@ -1,4 +1,5 @@
 /** The form of an entry: its fields by kind, and their values as the API takes them. */
+import { t } from '../../../app/ui/language.ts'
 import { useShell } from '../shell.ts'
 import type { Entry, Kind } from './directory.ts'
 
@@ -84,90 +85,96 @@ export function Fields({
       <>
         <Text
           name="match"
-          label="Address"
+          label={t('Address')}
           value={entry?.match}
           isNeeded
-          hint={`info@${example}, sales-*@${example} or *@${example}`}
+          hint={t('info@{{domain}}, sales-*@{{domain}} or *@{{domain}}', { domain: example })}
         />
         <Text
           name="targets"
-          label="Goes to"
+          label={t('Goes to')}
           value={entry?.targets?.join(', ')}
           isNeeded
-          hint="Addresses, with commas between them"
+          hint={t('Addresses, with commas between them')}
         />
       </>
     )
   if (kind === 'route')
     return (
       <>
-        <Text name="match" label="For" value={entry?.match} isNeeded hint="An address, a domain, *.domain or *" />
+        <Text
+          name="match"
+          label={t('For')}
+          value={entry?.match}
+          isNeeded
+          hint={t('An address, a domain, *.domain or *')}
+        />
         <Text
           name="target"
-          label="Goes to"
+          label={t('Goes to')}
           value={entry?.target ? `${entry.target.channel}:${entry.target.nexthop}` : ''}
           isNeeded
-          hint="channel:nexthop, such as outgoing:mail.example.net"
+          hint={t('channel:nexthop, such as outgoing:mail.example.net')}
         />
       </>
     )
   if (kind === 'unit')
-    return <Text name="path" label="Path" value={entry?.path} isNeeded hint="sales, or sales/europe" />
+    return <Text name="path" label={t('Path')} value={entry?.path} isNeeded hint={t('sales, or sales/europe')} />
   if (kind === 'group')
     return (
       <>
-        <Text name="name" label="Name" value={entry?.name} isNeeded />
+        <Text name="name" label={t('Name')} value={entry?.name} isNeeded />
         <Text
           name="addresses"
-          label="Addresses"
+          label={t('Addresses')}
           value={entry?.addresses?.join(', ')}
-          hint="Without one the group serves access rights only"
+          hint={t('Without one the group serves access rights only')}
         />
         <div className="field">
-          <label htmlFor="entry-senders">Who may write to it</label>
+          <label htmlFor="entry-senders">{t('Who may write to it')}</label>
           <select id="entry-senders" name="senders" defaultValue={entry?.senders ?? 'accounts'}>
-            <option value="anyone">Anyone</option>
-            <option value="accounts">Accounts of this server</option>
-            <option value="members">Members</option>
+            <option value="anyone">{t('Anyone')}</option>
+            <option value="accounts">{t('Accounts of this server')}</option>
+            <option value="members">{t('Members')}</option>
           </select>
         </div>
       </>
     )
   return (
     <>
-      <Text name="name" label="Login name" value={entry?.name} isNeeded />
-      <Text name="displayName" label="Full name" value={entry?.displayName} />
+      <Text name="name" label={t('Login name')} value={entry?.name} isNeeded />
+      <Text name="displayName" label={t('Full name')} value={entry?.displayName} />
       <Text
         name="addresses"
-        label="Addresses"
+        label={t('Addresses')}
         value={entry?.addresses?.join(', ')}
         isNeeded
-        hint={`The first is the primary one, such as ann@${example}`}
+        hint={t('The first is the primary one, such as ann@{{example}}', { example })}
       />
       <Text
         name="password"
-        label={entry ? 'New password' : 'Password'}
+        label={entry ? t('New password') : t('Password')}
         type="password"
-        {...(entry ? { hint: entry.hasPassword ? 'Empty keeps the one that is set' : 'None is set' } : {})}
+        {...(entry ? { hint: entry.hasPassword ? t('Empty keeps the one that is set') : t('None is set') } : {})}
       />
       <Text
         name="quota"
-        label="Storage in GB"
+        label={t('Storage in GB')}
         value={entry?.quota === undefined ? '' : String(entry.quota / GB)}
-        hint="Empty for no limit"
+        hint={t('Empty for no limit')}
       />
-      <Text name="forward" label="Forward to" value={entry?.forward?.to.join(', ')} />
+      <Text name="forward" label={t('Forward to')} value={entry?.forward?.to.join(', ')} />
       <label className="row">
         <input type="checkbox" className="cb" name="keep" defaultChecked={entry?.forward?.keep ?? true} />
-        Keep a copy of forwarded mail
+        {t('Keep a copy of forwarded mail')}
       </label>
       {entry ? (
         <div className="field">
-          <label htmlFor="entry-status">State</label>
+          <label htmlFor="entry-status">{t('State')}</label>
           <select id="entry-status" name="status" defaultValue={entry.status}>
-            <option value="active">Active</option>
-            <option value="suspended">Suspended: gets mail, cannot log in</option>
-            <option value="disabled">Disabled: gets no mail, cannot log in</option>
+            <option value="active">{t('Active')}</option>
+            <option value="suspended">{t('Suspended: gets mail, cannot log in')}</option>
+            <option value="disabled">{t('Disabled: gets no mail, cannot log in')}</option>
           </select>
         </div>
       ) : null}
@@ -175,13 +182,13 @@ export function Fields({
         <>
           <Text
             name="roles"
-            label="Roles"
+            label={t('Roles')}
             value={entry?.roles?.join(', ')}
-            hint="admin, support, domain-admin:example.org"
+            hint={t('admin, support, domain-admin:example.org')}
           />
           <label className="row">
             <input type="checkbox" className="cb" name="mayRelay" defaultChecked={entry?.mayRelay ?? true} />
-            May send to other servers
+            {t('May send to other servers')}
           </label>
         </>
       ) : null}

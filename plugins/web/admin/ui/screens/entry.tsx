@@ -1,9 +1,11 @@
 /**
  * One entry of the directory beside its list, and the dialog that adds one.
  */
+
 import { type FormEvent, useState } from 'react'
 import { IconButton } from '../../../app/ui/button.tsx'
 import { Dialog } from '../../../app/ui/dialog.tsx'
+import { t } from '../../../app/ui/language.ts'
 import { api } from '../api.ts'
 import { initials, moment } from '../format.ts'
 import { Facts, Failed, Ghost } from '../parts.tsx'
@@ -32,14 +34,14 @@ export function AddEntry({
     try {
       const body = Object.fromEntries(given.filter(([, value]) => value !== null))
       const { id } = await api<Entry>('POST', `/api/v1/directory/${kind}`, body)
-      say('Added')
+      say(t('Added'))
       onDone(id)
     } catch (cause) {
       setError((cause as Error).message)
     }
   }
   return (
-    <Dialog title={kind === 'account' || kind === 'alias' ? `Add an ${kind}` : `Add a ${kind}`} onClose={onClose}>
+    <Dialog title={ADD[kind]} onClose={onClose}>
       <form className="sform" onSubmit={(event) => void submit(event)}>
         <Fields kind={kind} domains={domains} />
         {error ? (
@@ -49,15 +51,23 @@ export function AddEntry({
         ) : null}
         <footer>
           <button type="button" className="btn" onClick={onClose}>
-            Cancel
+            {t('Cancel')}
           </button>
           <button type="submit" className="btn main">
-            Add
+            {t('Add')}
           </button>
         </footer>
       </form>
     </Dialog>
   )
+}
+
+const ADD: Readonly<Record<Kind, string>> = {
+  account: t('Add an account'),
+  group: t('Add a group'),
+  alias: t('Add an alias'),
+  route: t('Add a route'),
+  unit: t('Add a unit'),
 }
 
 const titleOf = ({ displayName, name, match, path }: Entry): string => displayName ?? name ?? match ?? path ?? ''
@@ -91,12 +101,15 @@ export function EntryPanel({ kind, id, onChange, onClose }: EntryPanelProps) {
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     const fields = fieldsOf(kind, new FormData(event.currentTarget), may('admin'))
-    if (await attempt(() => api('PATCH', path, fields), 'Saved')) setIsEdited(false)
+    if (await attempt(() => api('PATCH', path, fields), t('Saved'))) setIsEdited(false)
   }
   const remove = async (name: string) => {
-    const text = `It takes effect no longer, at once. Under Deleted it can be restored for a time${kind === 'account' ? '; its mailboxes stay' : ''}.`
-    if (!(await sure({ title: `Delete ${name}?`, text, action: 'Delete' }))) return
-    if (await attempt(() => api('DELETE', path), `${name} is deleted`)) onClose()
+    const text =
+      kind === 'account'
+        ? t('It takes effect no longer, at once. Under Deleted it can be restored for a time; its mailboxes stay.')
+        : t('It takes effect no longer, at once. Under Deleted it can be restored for a time.')
+    if (!(await sure({ title: t('Delete {{name}}?', { name }), text, action: t('Delete') }))) return
+    if (await attempt(() => api('DELETE', path), t('{{name}} is deleted', { name }))) onClose()
   }
   if (answer.error && !answer.data)
     return (
@@ -106,7 +119,7 @@ export function EntryPanel({ kind, id, onChange, onClose }: EntryPanelProps) {
     )
   if (!answer.data)
     return (
-      <aside className="panel" aria-label="Entry">
+      <aside className="panel" aria-label={t('Entry')}>
         <Ghost rows={5} />
       </aside>
     )
@@ -123,9 +136,9 @@ export function EntryPanel({ kind, id, onChange, onClose }: EntryPanelProps) {
           <h2>{name}</h2>
           <p className="t2 cut">{entry.addresses?.[0] ?? ''}</p>
         </div>
-        <IconButton icon="x" label="Close" onClick={onClose} />
+        <IconButton icon="x" label={t('Close')} onClick={onClose} />
       </header>
-      {isSuspended ? <p className="note warn">Suspended: gets mail, but cannot log in.</p> : null}
+      {isSuspended ? <p className="note warn">{t('Suspended: gets mail, but cannot log in.')}</p> : null}
       {error ? (
         <p className="note bad" role="alert">
           {error}
@@ -136,10 +149,10 @@ export function EntryPanel({ kind, id, onChange, onClose }: EntryPanelProps) {
           <Fields kind={kind} entry={entry} />
           <footer className="row">
             <button type="button" className="btn" onClick={() => setIsEdited(false)}>
-              Cancel
+              {t('Cancel')}
             </button>
             <button type="submit" className="btn main">
-              Save
+              {t('Save')}
             </button>
           </footer>
         </form>
@@ -147,9 +160,12 @@ export function EntryPanel({ kind, id, onChange, onClose }: EntryPanelProps) {
         <>
           <Facts facts={factsOf(answer.data)} />
           {kind === 'group' ? (
-            <Members answer={answer.data} onChange={(change) => attempt(() => api('PATCH', path, change), 'Saved')} />
+            <Members
+              answer={answer.data}
+              onChange={(change) => attempt(() => api('PATCH', path, change), t('Saved'))}
+            />
           ) : null}
-          <h3>Latest changes</h3>
+          <h3>{t('Latest changes')}</h3>
           <ul className="rc">
             {answer.data.history.slice(0, 5).map(({ at, by, what, fields }) => (
               <li key={`${at} ${what}`}>
@@ -165,7 +181,7 @@ export function EntryPanel({ kind, id, onChange, onClose }: EntryPanelProps) {
           {may('people:change') ? (
             <footer className="row">
               <button type="button" className="btn" onClick={() => setIsEdited(true)}>
-                Edit
+                {t('Edit')}
               </button>
               {kind === 'account' ? (
                 <button
@@ -174,16 +190,16 @@ export function EntryPanel({ kind, id, onChange, onClose }: EntryPanelProps) {
                   onClick={() =>
                     void attempt(
                       () => api('PATCH', path, { status: isSuspended ? 'active' : 'suspended' }),
-                      isSuspended ? 'Active again' : 'Suspended',
+                      isSuspended ? t('Active again') : t('Suspended'),
                     )
                   }
                 >
-                  {isSuspended ? 'Activate' : 'Suspend'}
+                  {isSuspended ? t('Activate') : t('Suspend')}
                 </button>
               ) : null}
               <span className="grow" />
               <button type="button" className="btn plain bad" onClick={() => void remove(name)}>
-                Delete…
+                {t('Delete…')}
               </button>
             </footer>
           ) : null}

@@ -1,8 +1,10 @@
 /**
  * The moderation queue of a list: posts and requests, decided one by one or in bulk, with a preview as text.
  */
+
 import { useEffect, useState } from 'react'
 import { Dialog } from '../../../app/ui/dialog.tsx'
+import { t } from '../../../app/ui/language.ts'
 import { text } from '../api.ts'
 import { type Column, DataTable } from '../data-table.tsx'
 import { plural, size, span } from '../format.ts'
@@ -20,23 +22,29 @@ interface Held {
 }
 type Decision = 'approve' | 'reject' | 'discard' | 'allow'
 
-const subjectOf = ({ kind, subject }: Held) => (kind === 'post' ? subject || '(no subject)' : `Asks to ${kind}`)
+const subjectOf = ({ kind, subject }: Held) =>
+  kind === 'post' ? subject || t('(no subject)') : t('Asks to {{kind}}', { kind: t(kind) })
 const rowsOf = (answer: { items: readonly Held[] }) => answer.items
 const COLUMNS: readonly Column<Held>[] = [
-  { id: 'address', title: 'From', show: ({ address }) => address },
-  { id: 'subject', title: 'Subject', width: 'minmax(0, 1.4fr)', show: subjectOf },
-  { id: 'why', title: 'Reason', width: 'minmax(0, 1.2fr)', isWide: true, show: ({ why }) => why },
+  { id: 'address', title: t('From'), show: ({ address }) => address },
+  { id: 'subject', title: t('Subject'), width: 'minmax(0, 1.4fr)', show: subjectOf },
+  { id: 'why', title: t('Reason'), width: 'minmax(0, 1.2fr)', isWide: true, show: ({ why }) => why },
   {
     id: 'size',
-    title: 'Size',
+    title: t('Size'),
     width: '76px',
     isNumber: true,
     isWide: true,
     show: ({ size: octets }) => (octets === undefined ? '' : size(octets)),
   },
-  { id: 'age', title: 'Age', width: '92px', isNumber: true, show: ({ at }) => span(Date.now() - at) },
+  { id: 'age', title: t('Age'), width: '92px', isNumber: true, show: ({ at }) => span(Date.now() - at) },
 ]
-const TITLES = { approve: 'Approve', reject: 'Reject', discard: 'Discard', allow: 'Allow the authors of' } as const
+const TITLES = {
+  approve: t('Approve'),
+  reject: t('Reject'),
+  discard: t('Discard'),
+  allow: t('Allow the authors of'),
+} as const
 
 interface Rejecting {
   readonly number: number
@@ -60,8 +68,12 @@ export function HeldPosts({
   const [version, setVersion] = useState(0)
   const path = `/api/v1/lists/${encodeURIComponent(address)}`
   const decide = async (decision: Decision, number: number, ids: readonly string[] | undefined, reason = '') => {
-    const what = plural(number, 'entry', 'entries')
-    const question = { title: `Discard ${what}?`, text: 'The authors are not informed.', action: 'Discard' }
+    const what = plural(number, '{{number}} entry', '{{number}} entries')
+    const question = {
+      title: t('Discard {{what}}?', { what }),
+      text: t('The authors are not informed.'),
+      action: t('Discard'),
+    }
     if (decision === 'discard' && !(await sure(question))) return
     run({
       title: `${TITLES[decision]} ${what}`,
@@ -76,7 +88,7 @@ export function HeldPosts({
   return (
     <>
       <DataTable<Held>
-        label="Held"
+        label={t('Held')}
         path={`${path}/held`}
         filter={{ search }}
         rowsOf={rowsOf}
@@ -85,8 +97,8 @@ export function HeldPosts({
         onTotal={onTotal}
         onOpen={setOpened}
         empty={{
-          title: 'Nothing awaits a decision',
-          text: 'Posts that a rule holds, and requests to join or leave, wait here for a moderator.',
+          title: t('Nothing awaits a decision'),
+          text: t('Posts that a rule holds, and requests to join or leave, wait here for a moderator.'),
         }}
         actions={({ count: number, ids, clear }) => (
           <>
@@ -97,11 +109,11 @@ export function HeldPosts({
                 className={decision === 'discard' ? 'btn plain bad' : 'btn plain'}
                 onClick={() => void decide(decision, number, ids).then(clear)}
               >
-                {{ approve: 'Approve', allow: 'Allow authors', discard: 'Discard…' }[decision]}
+                {{ approve: t('Approve'), allow: t('Allow authors'), discard: t('Discard…') }[decision]}
               </button>
             ))}
             <button type="button" className="btn plain bad" onClick={() => setRejecting({ number, ids })}>
-              Reject…
+              {t('Reject…')}
             </button>
           </>
         )}
@@ -142,7 +154,7 @@ function Reject({
   onReject(reason: string): void
 }) {
   return (
-    <Dialog title={`Reject ${plural(number, 'entry', 'entries')}`} onClose={onClose}>
+    <Dialog title={plural(number, 'Reject {{number}} entry', 'Reject {{number}} entries')} onClose={onClose}>
       <form
         className="sform"
         onSubmit={(event) => {
@@ -151,16 +163,16 @@ function Reject({
         }}
       >
         <div className="field">
-          <label htmlFor="reject-reason">Reason for the authors</label>
+          <label htmlFor="reject-reason">{t('Reason for the authors')}</label>
           <textarea id="reject-reason" name="reason" rows={4} maxLength={10_000} autoFocus />
-          <span className="hint">Each author gets it by mail. It may be empty.</span>
+          <span className="hint">{t('Each author gets it by mail. It may be empty.')}</span>
         </div>
         <footer>
           <button type="button" className="btn" onClick={onClose}>
-            Cancel
+            {t('Cancel')}
           </button>
           <button type="submit" className="btn danger">
-            Reject
+            {t('Reject')}
           </button>
         </footer>
       </form>
@@ -194,26 +206,28 @@ function Preview({ path, held, onClose, onDecide }: PreviewProps) {
       {isPost && source === undefined && !error ? <Ghost rows={6} /> : null}
       {source === undefined ? null : (
         <>
-          <pre className="said source" tabIndex={0} role="region" aria-label="Source of the post">
+          <pre className="said source" tabIndex={0} role="region" aria-label={t('Source of the post')}>
             {source}
           </pre>
-          <p className="t3 sm">The source, of which nothing is run or loaded. That you looked is in the history.</p>
+          <p className="t3 sm">
+            {t('The source, of which nothing is run or loaded. That you looked is in the history.')}
+          </p>
         </>
       )}
       <footer>
         <button type="button" className="btn plain bad" onClick={() => onDecide('discard')}>
-          Discard…
+          {t('Discard…')}
         </button>
         <button type="button" className="btn plain bad" onClick={() => onDecide('reject')}>
-          Reject…
+          {t('Reject…')}
         </button>
         {isPost ? (
           <button type="button" className="btn" onClick={() => onDecide('allow')}>
-            Allow the author
+            {t('Allow the author')}
           </button>
         ) : null}
         <button type="button" className="btn main" onClick={() => onDecide('approve')}>
-          Approve
+          {t('Approve')}
         </button>
       </footer>
     </Dialog>

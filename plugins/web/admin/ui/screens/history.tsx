@@ -1,7 +1,9 @@
 /**
  * The history of changes: what, by whom, when. Changes by the command line are in it as well.
  */
+
 import { useState } from 'react'
+import { t } from '../../../app/ui/language.ts'
 import { query } from '../api.ts'
 import { full, moment } from '../format.ts'
 import { Empty, Failed, Ghost, Head, SearchField } from '../parts.tsx'
@@ -15,6 +17,11 @@ interface Change {
   readonly fields?: Readonly<Record<string, unknown>>
 }
 
+const details = ({ fields = {} }: Change): string =>
+  Object.entries(fields)
+    .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(', ')
+
 export function History() {
   const [by, setBy] = useState('')
   const [before, setBefore] = useState<number>()
@@ -24,23 +31,26 @@ export function History() {
   if (history.error && !history.data) return <Failed error={history.error} onRetry={history.reload} />
   return (
     <>
-      <Head title="History">
-        <SearchField label="By whom" value={by} onChange={setBy} />
+      <Head title={t('History')}>
+        <SearchField label={t('By whom')} value={by} onChange={setBy} />
       </Head>
       {!history.data ? (
         <Ghost />
       ) : history.data.records.length === 0 ? (
-        <Empty title="No change yet" text="What administrators change, here or by the command line, is written down." />
+        <Empty
+          title={t('No change yet')}
+          text={t('What administrators change, here or by the command line, is written down.')}
+        />
       ) : (
         <div className="sec full">
           <table className="tbl wraps">
             <thead>
               <tr>
-                <th scope="col">When</th>
-                <th scope="col">By</th>
-                <th scope="col">What</th>
+                <th scope="col">{t('When')}</th>
+                <th scope="col">{t('By')}</th>
+                <th scope="col">{t('What')}</th>
                 <th scope="col" className="wide">
-                  Details
+                  {t('Details')}
                 </th>
               </tr>
             </thead>
@@ -53,24 +63,21 @@ export function History() {
                   <td>{one.by}</td>
                   <td>
                     <span className="b">{one.what}</span> {one.about ?? ''}
+                    <div className="t2 sm narrow">{details(one)}</div>
                   </td>
-                  <td className="t2 wide">
-                    {Object.entries(one.fields ?? {})
-                      .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
-                      .join(', ')}
-                  </td>
+                  <td className="t2 wide">{details(one)}</td>
                 </tr>
               ))}
             </tbody>
           </table>
           {history.data.next ? (
             <button type="button" className="btn" onClick={() => setBefore(history.data?.next)}>
-              Earlier
+              {t('Earlier')}
             </button>
           ) : null}
           {before ? (
             <button type="button" className="btn plain" onClick={() => setBefore(undefined)}>
-              Newest
+              {t('Newest')}
             </button>
           ) : null}
         </div>

@@ -1,8 +1,10 @@
 /**
  * Import and export of the directory's entries.
  */
+
 import { useState } from 'react'
 import { Dialog } from '../../../app/ui/dialog.tsx'
+import { t } from '../../../app/ui/language.ts'
 import { Segments } from '../parts.tsx'
 import { useApi } from '../use-api.ts'
 import type { CommandInfo } from './commands.tsx'
@@ -15,13 +17,13 @@ export function Import({ kind, onClose, onEnd }: { readonly kind: Kind; onClose(
   const [what, setWhat] = useState<'import' | 'export'>('import')
   const command = commands.data?.commands.find(({ words }) => words === `${kind} ${what}`)
   return (
-    <Dialog title="Import and export" className="dialog large" onClose={onClose}>
+    <Dialog title={t('Import and export')} className="dialog large" onClose={onClose}>
       <Segments
-        label="Direction"
+        label={t('Direction')}
         value={what}
         options={[
-          ['import', 'Import'],
-          ['export', 'Export'],
+          ['import', t('Import')],
+          ['export', t('Export')],
         ]}
         onChange={setWhat}
       />
@@ -31,14 +33,14 @@ export function Import({ kind, onClose, onEnd }: { readonly kind: Kind; onClose(
           <CommandForm
             key={command.words}
             command={command}
-            action={what === 'import' ? 'Import' : 'Export'}
+            action={what === 'import' ? t('Import') : t('Export')}
             onEnd={onEnd}
           />
         </>
       ) : null}
       <footer>
         <button type="button" className="btn" onClick={onClose}>
-          Close
+          {t('Close')}
         </button>
       </footer>
     </Dialog>

@@ -1,9 +1,11 @@
 /**
  * Keys of the API: made, shown once, removed.
  */
+
 import { type FormEvent, useState } from 'react'
 import { Dialog } from '../../../app/ui/dialog.tsx'
 import { Icon } from '../../../app/ui/icon.tsx'
+import { t } from '../../../app/ui/language.ts'
 import { api } from '../api.ts'
 import { moment } from '../format.ts'
 import { Copy, Empty, Failed, Ghost, Head } from '../parts.tsx'
@@ -34,15 +36,15 @@ export function Keys() {
   const remove = async ({ id, name }: Key) => {
     if (
       !(await sure({
-        title: `Remove ${name}?`,
-        text: 'Programs with this key are refused from now on.',
-        action: 'Remove',
+        title: t('Remove {{name}}?', { name }),
+        text: t('Programs with this key are refused from now on.'),
+        action: t('Remove'),
       }))
     )
       return
     try {
       await api('DELETE', `/api/v1/keys/${encodeURIComponent(id)}`)
-      say(`${name} is removed`)
+      say(t('{{name}} is removed', { name }))
     } catch (cause) {
       say((cause as Error).message, true)
     }
@@ -70,43 +72,43 @@ export function Keys() {
   if (!keys.data) return <Ghost />
   return (
     <>
-      <Head title="API keys" note={String(keys.data.keys.length)}>
+      <Head title={t('API keys')} note={String(keys.data.keys.length)}>
         <a className="btn" href="/api/openapi.json">
-          OpenAPI
+          {t('OpenAPI')}
         </a>
         <button type="button" className="btn main" onClick={() => setIsAdding(true)}>
           <Icon name="plus" small />
-          Make a key
+          {t('Make a key')}
         </button>
       </Head>
       {secret ? (
         <p className="note warn keyshown" role="status">
           <span className="grow">
-            Keep it now, it is not shown again: <code>{secret}</code>
+            {t('Keep it now, it is not shown again:')} <code>{secret}</code>
           </span>
           <Copy text={secret} />
         </p>
       ) : null}
       {keys.data.keys.length === 0 ? (
         <Empty
-          title="No key yet"
-          text="A key lets a program use the API with the rights of a role. It is sent as Authorization: Bearer."
+          title={t('No key yet')}
+          text={t('A key lets a program use the API with the rights of a role. It is sent as Authorization: Bearer.')}
         />
       ) : (
         <div className="sec full">
           <table className="tbl">
             <thead>
               <tr>
-                <th scope="col">Name</th>
-                <th scope="col">Roles</th>
+                <th scope="col">{t('Name')}</th>
+                <th scope="col">{t('Roles')}</th>
                 <th scope="col" className="wide">
-                  From
+                  {t('From')}
                 </th>
                 <th scope="col" className="num">
-                  Ends
+                  {t('Ends')}
                 </th>
                 <th scope="col">
-                  <span className="sr">Change</span>
+                  <span className="sr">{t('Change')}</span>
                 </th>
               </tr>
             </thead>
@@ -115,11 +117,12 @@ export function Keys() {
                 <tr key={key.id}>
                   <th scope="row">{key.name}</th>
                   <td>{key.roles.join(', ')}</td>
-                  <td className="wide">{key.networks.join(', ') || 'anywhere'}</td>
-                  <td className="num">{key.expires ? moment(key.expires) : 'never'}</td>
+                  <td className="wide">{key.networks.join(', ') || t('anywhere')}</td>
+                  <td className="num">{key.expires ? moment(key.expires) : t('never')}</td>
                   <td className="num">
                     <button type="button" className="btn small" onClick={() => void remove(key)}>
-                      Remove<span className="sr"> {key.name}</span>
+                      {t('Remove')}
+                      <span className="sr"> {key.name}</span>
                     </button>
                   </td>
                 </tr>
@@ -129,33 +132,33 @@ export function Keys() {
         </div>
       )}
       {isAdding ? (
-        <Dialog title="Make a key" onClose={() => setIsAdding(false)}>
+        <Dialog title={t('Make a key')} onClose={() => setIsAdding(false)}>
           <form className="sform" onSubmit={(event) => void add(event)}>
             <div className="field">
-              <label htmlFor="key-name">Name</label>
+              <label htmlFor="key-name">{t('Name')}</label>
               <input id="key-name" name="name" required pattern="[\w.\-]{1,64}" autoComplete="off" />
             </div>
             <div className="field">
-              <label htmlFor="key-roles">Roles</label>
+              <label htmlFor="key-roles">{t('Roles')}</label>
               <input id="key-roles" name="roles" required defaultValue="support" aria-describedby="key-roles-hint" />
               <span className="hint" id="key-roles-hint">
-                admin, support, domain-admin:example.org
+                {t('admin, support, domain-admin:example.org')}
               </span>
             </div>
             <div className="field">
-              <label htmlFor="key-networks">Only from these networks</label>
+              <label htmlFor="key-networks">{t('Only from these networks')}</label>
               <input id="key-networks" name="networks" placeholder="192.0.2.0/24" />
             </div>
             <div className="field">
-              <label htmlFor="key-days">Valid for days</label>
-              <input id="key-days" name="days" type="number" min="1" placeholder="without end" />
+              <label htmlFor="key-days">{t('Valid for days')}</label>
+              <input id="key-days" name="days" type="number" min="1" placeholder={t('without end')} />
             </div>
             <footer>
               <button type="button" className="btn" onClick={() => setIsAdding(false)}>
-                Cancel
+                {t('Cancel')}
               </button>
               <button type="submit" className="btn main">
-                Make the key
+                {t('Make the key')}
               </button>
             </footer>
           </form>

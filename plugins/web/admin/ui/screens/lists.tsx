@@ -1,9 +1,11 @@
 /**
  * Mailing lists: members in any number, ten thousand pasted at once, moderation, settings; by the commands `list …`.
  */
+
 import { useCallback, useState } from 'react'
 import { Dialog } from '../../../app/ui/dialog.tsx'
 import { Icon } from '../../../app/ui/icon.tsx'
+import { t } from '../../../app/ui/language.ts'
 import { type Column, DataTable } from '../data-table.tsx'
 import { count, moment, plural } from '../format.ts'
 import { Empty, Failed, Ghost, Head, SearchField, Segments } from '../parts.tsx'
@@ -34,13 +36,19 @@ interface Member {
 
 const rowsOf = (answer: { members: readonly Omit<Member, 'id'>[] }): readonly Member[] =>
   answer.members.map((member) => ({ id: member.address, ...member }))
+const GETS: Readonly<Record<string, string>> = {
+  post: t('each post'),
+  mime: t('digest'),
+  plain: t('digest as text'),
+  none: t('no mail'),
+}
 const COLUMNS: readonly Column<Member>[] = [
-  { id: 'address', title: 'Address', show: ({ address }) => address },
-  { id: 'name', title: 'Name', isWide: true, show: ({ name }) => name ?? '' },
-  { id: 'delivery', title: 'Gets', width: '80px', show: ({ delivery }) => delivery },
+  { id: 'address', title: t('Address'), show: ({ address }) => address },
+  { id: 'name', title: t('Name'), isWide: true, show: ({ name }) => name ?? '' },
+  { id: 'delivery', title: t('Gets'), width: '80px', show: ({ delivery }) => GETS[delivery] ?? delivery },
   {
     id: 'since',
-    title: 'Member since',
+    title: t('Member since'),
     width: '120px',
     isNumber: true,
     isWide: true,
@@ -64,24 +72,29 @@ export function Lists() {
         <ListScreen key={list.id} list={list} of={of} onChange={lists.reload} />
       ) : (
         <>
-          <Head title="Lists" note={String(lists.data.lists.length)}>
+          <Head title={t('Lists')} note={String(lists.data.lists.length)}>
             <button type="button" className="btn main" onClick={() => setIsAdding(true)}>
               <Icon name="plus" small />
-              Add
+              {t('Add')}
             </button>
           </Head>
           {lists.data.lists.length === 0 ? (
-            <Empty title="No list yet" text="A list sends each post to all of its members." />
+            <Empty title={t('No list yet')} text={t('A list sends each post to all of its members.')} />
           ) : (
-            <ul className="cmds" aria-label="Lists">
+            <ul className="cmds" aria-label={t('Lists')}>
               {lists.data.lists.map(({ id, address: at, settings, created, held }) => (
                 <li key={id}>
                   <a href={held === 0 ? hrefOf('lists', at) : hrefOf('lists', at, 'held')}>
                     <span className="b">{at}</span>
                     <span className="t2">
-                      {String(settings.name ?? settings.description ?? '')} since {moment(created)}
+                      {String(settings.name ?? settings.description ?? '')}{' '}
+                      {t('since {{time}}', { time: moment(created) })}
                     </span>
-                    {held === 0 ? null : <span className="warn">{plural(held, 'entry', 'entries')} to decide</span>}
+                    {held === 0 ? null : (
+                      <span className="warn">
+                        {plural(held, '{{number}} entry to decide', '{{number}} entries to decide')}
+                      </span>
+                    )}
                   </a>
                 </li>
               ))}
@@ -90,8 +103,8 @@ export function Lists() {
         </>
       )}
       {isAdding && add ? (
-        <Dialog title="Add a list" className="dialog large" onClose={() => setIsAdding(false)}>
-          <CommandForm command={add} action="Add" onEnd={lists.reload} />
+        <Dialog title={t('Add a list')} className="dialog large" onClose={() => setIsAdding(false)}>
+          <CommandForm command={add} action={t('Add')} onEnd={lists.reload} />
         </Dialog>
       ) : null}
     </div>
@@ -118,10 +131,19 @@ function ListScreen({ list: { address, settings, held, archive }, of, onChange }
   const [set, paste, remove] = [of('list set'), of('list import'), of('list remove')]
   return (
     <>
-      <Head title={address} note={part === 'settings' || total === undefined ? undefined : `${count(total)} ${part}`}>
+      <Head
+        title={address}
+        note={
+          part === 'settings' || total === undefined
+            ? undefined
+            : part === 'members'
+              ? plural(total, '{{number}} member', '{{number}} members')
+              : t('{{number}} held', { number: count(total) })
+        }
+      >
         {part === 'settings' ? null : (
           <SearchField
-            label={part === 'members' ? 'Address or name' : 'Author or subject'}
+            label={part === 'members' ? t('Address or name') : t('Author or subject')}
             value={search}
             onChange={setSearch}
           />
@@ -129,22 +151,22 @@ function ListScreen({ list: { address, settings, held, archive }, of, onChange }
         {paste && part === 'members' ? (
           <button type="button" className="btn main" onClick={() => setIsPasting(true)}>
             <Icon name="plus" small />
-            Add members
+            {t('Add members')}
           </button>
         ) : null}
       </Head>
       <div className="subhead row">
         <a className="btn small" href={hrefOf('lists')}>
           <Icon name="left" small />
-          All lists
+          {t('All lists')}
         </a>
         <Segments
-          label="Part"
+          label={t('Part')}
           value={part}
           options={[
-            ['members', 'Members'],
-            ['held', held === 0 ? 'Held' : `Held ${held}`],
-            ['settings', 'Settings'],
+            ['members', t('Members')],
+            ['held', held === 0 ? t('Held') : t('Held {{held}}', { held })],
+            ['settings', t('Settings')],
           ]}
           onChange={(wanted) => {
             setTotal(undefined)
@@ -154,20 +176,20 @@ function ListScreen({ list: { address, settings, held, archive }, of, onChange }
         {archive ? (
           <a className="btn small" href={archive} target="_blank" rel="noreferrer">
             <Icon name="archive" small />
-            Archive
+            {t('Archive')}
           </a>
         ) : null}
       </div>
       {part === 'members' ? (
         <DataTable<Member>
-          label="Members"
+          label={t('Members')}
           path={`/api/v1/lists/${encodeURIComponent(address)}/members`}
           filter={{ search }}
           rowsOf={rowsOf}
           columns={COLUMNS}
           version={version}
           onTotal={setTotal}
-          empty={{ title: 'No member fits', text: 'Paste addresses, one on each line, to add members.' }}
+          empty={{ title: t('No member fits'), text: t('Paste addresses, one on each line, to add members.') }}
           actions={({ ids, clear }) => (
             <button
               type="button"
@@ -175,7 +197,7 @@ function ListScreen({ list: { address, settings, held, archive }, of, onChange }
               disabled={ids === undefined}
               onClick={() => {
                 run({
-                  title: `Remove ${ids?.length} members of ${address}`,
+                  title: t('Remove {{number}} members of {{address}}', { number: ids?.length, address }),
                   path: '/api/v1/commands/run',
                   body: { words: 'list import', values: { list: address, action: 'remove' }, input: ids?.join('\n') },
                   onEnd: changed,
@@ -183,7 +205,7 @@ function ListScreen({ list: { address, settings, held, archive }, of, onChange }
                 clear()
               }}
             >
-              Remove
+              {t('Remove')}
             </button>
           )}
         />
@@ -192,25 +214,35 @@ function ListScreen({ list: { address, settings, held, archive }, of, onChange }
       ) : (
         <div className="sec full">
           {set ? (
-            <CommandForm command={set} fixed={{ list: address }} values={settings} action="Save" onEnd={onChange} />
+            <CommandForm
+              command={set}
+              fixed={{ list: address }}
+              values={settings}
+              action={t('Save')}
+              onEnd={onChange}
+            />
           ) : null}
           {remove ? (
             <details>
-              <summary className="bad">Delete the list</summary>
-              <CommandForm command={remove} fixed={{ list: address }} action="Delete the list" onEnd={onChange} />
+              <summary className="bad">{t('Delete the list')}</summary>
+              <CommandForm command={remove} fixed={{ list: address }} action={t('Delete the list')} onEnd={onChange} />
             </details>
           ) : null}
         </div>
       )}
       {isPasting && paste ? (
-        <Dialog title={`Members of ${address}`} className="dialog large" onClose={() => setIsPasting(false)}>
+        <Dialog
+          title={t('Members of {{address}}', { address })}
+          className="dialog large"
+          onClose={() => setIsPasting(false)}
+        >
           <p className="t2">
-            One address on each line, or a table with a header. Faults are listed; the others are done.
+            {t('One address on each line, or a table with a header. Faults are listed; the others are done.')}
           </p>
-          <CommandForm command={paste} fixed={{ list: address }} action="Do it" onEnd={changed} />
+          <CommandForm command={paste} fixed={{ list: address }} action={t('Do it')} onEnd={changed} />
           <footer>
             <button type="button" className="btn" onClick={() => setIsPasting(false)}>
-              Close
+              {t('Close')}
             </button>
           </footer>
         </Dialog>

@@ -1,8 +1,10 @@
 /**
  * The log as it is written: by level and words, with a pause.
  */
+
 import { useEffect, useRef, useState } from 'react'
 import { Icon } from '../../../app/ui/icon.tsx'
+import { t } from '../../../app/ui/language.ts'
 import { query } from '../api.ts'
 import { clockMs, full } from '../format.ts'
 import { Empty, Head, SearchField, Segments } from '../parts.tsx'
@@ -67,28 +69,28 @@ export function LiveLog() {
   const shown = lines.toReversed()
   return (
     <div className="fill">
-      <Head title="Live log" note={isLost ? 'no answer' : isPaused ? 'paused' : undefined}>
-        <SearchField label="Words" value={search} onChange={setSearch} />
+      <Head title={t('Live log')} note={isLost ? t('no answer') : isPaused ? t('paused') : undefined}>
+        <SearchField label={t('Words')} value={search} onChange={setSearch} />
         <Segments<Level>
-          label="Level"
+          label={t('Level')}
           value={level}
           options={[
-            ['debug', 'Debug'],
-            ['info', 'Info'],
-            ['warn', 'Warnings'],
-            ['error', 'Errors'],
+            ['debug', t('Debug')],
+            ['info', t('Info')],
+            ['warn', t('Warnings')],
+            ['error', t('Errors')],
           ]}
           onChange={setLevel}
         />
         <button type="button" className="btn" aria-pressed={isPaused} onClick={() => setIsPaused(!isPaused)}>
           <Icon name={isPaused ? 'play' : 'pause'} small />
-          {isPaused ? 'Go on' : 'Pause'}
+          {isPaused ? t('Go on') : t('Pause')}
         </button>
       </Head>
       {shown.length === 0 ? (
-        <Empty title="No line yet" text="Lines appear here as they are written." />
+        <Empty title={t('No line yet')} text={t('Lines appear here as they are written.')} />
       ) : (
-        <div className="scrollx grow" role="region" aria-label="Log" tabIndex={0}>
+        <div className="scrollx grow" role="region" aria-label={t('Log')} tabIndex={0}>
           <ol className="loglines">
             {shown.map((line) => (
               <li key={line.number} className={line.level}>

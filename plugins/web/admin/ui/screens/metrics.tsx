@@ -1,7 +1,9 @@
 /**
  * Numbers of the running server, by name and labels.
  */
+
 import { useState } from 'react'
+import { t } from '../../../app/ui/language.ts'
 import { Failed, Ghost, Head, SearchField } from '../parts.tsx'
 import { useApi } from '../use-api.ts'
 
@@ -28,8 +30,8 @@ export function Metrics() {
   const shown = metrics.data.metrics.filter(({ name, help }) => `${name} ${help}`.toLowerCase().includes(words))
   return (
     <>
-      <Head title="Metrics" note={String(metrics.data.metrics.length)}>
-        <SearchField label="Name" value={search} onChange={setSearch} />
+      <Head title={t('Metrics')} note={String(metrics.data.metrics.length)}>
+        <SearchField label={t('Name')} value={search} onChange={setSearch} />
       </Head>
       <div className="sec full">
         {shown.map(({ name, help, series }) => (
@@ -45,16 +47,19 @@ export function Metrics() {
                   .join(', ')
                 return (
                   <li key={label}>
-                    <span className="grow">{label || 'all'}</span>
+                    <span className="grow">{label || t('all')}</span>
                     <span className="num">
                       {count === undefined
                         ? number(value)
-                        : `${number(count)}, mean ${number(count === 0 ? 0 : value / count)}`}
+                        : t('{{number}}, mean {{mean}}', {
+                            number: number(count),
+                            mean: number(count === 0 ? 0 : value / count),
+                          })}
                     </span>
                   </li>
                 )
               })}
-              {series.length === 0 ? <li className="t3">nothing yet</li> : null}
+              {series.length === 0 ? <li className="t3">{t('nothing yet')}</li> : null}
             </ul>
           </section>
         ))}

@@ -1,8 +1,10 @@
 /**
  * People: accounts, groups and aliases in lists of any length; one entry in the panel beside; thousands at once.
  */
+
 import { useCallback, useState } from 'react'
 import { Icon } from '../../../app/ui/icon.tsx'
+import { t } from '../../../app/ui/language.ts'
 import { type Column, DataTable } from '../data-table.tsx'
 import { count, moment, plural, size } from '../format.ts'
 import { Head, SearchField, Segments } from '../parts.tsx'
@@ -30,11 +32,11 @@ export interface Listed {
 }
 
 const KINDS = [
-  ['account', 'Accounts'],
-  ['group', 'Groups'],
-  ['alias', 'Aliases'],
+  ['account', t('Accounts')],
+  ['group', t('Groups')],
+  ['alias', t('Aliases')],
 ] as const
-const MORE_KINDS = [...KINDS, ['route', 'Routes'], ['unit', 'Units']] as const
+const MORE_KINDS = [...KINDS, ['route', t('Routes')], ['unit', t('Units')]] as const
 const rowsOf = (answer: { entries: readonly Listed[] }) => answer.entries
 
 const roleOf = (role: string): string => {
@@ -53,7 +55,7 @@ function Storage({ used = 0, quota }: { readonly used?: number | undefined; read
         <i style={{ '--v': `${Math.round(share * 100)}%` } as React.CSSProperties} />
       </span>
       <span className={`sm ${tone || 't2'}`}>
-        {size(used)} of {size(quota)}
+        {t('{{used}} of {{quota}}', { used: size(used), quota: size(quota) })}
       </span>
     </span>
   )
@@ -63,26 +65,26 @@ const COLUMNS: Readonly<Record<Kind, readonly Column<Listed>[]>> = {
   account: [
     {
       id: 'displayName',
-      title: 'Name',
+      title: t('Name'),
       sorts: true,
       say: ({ displayName, name }) => displayName ?? name,
       show: ({ displayName, name, status }) => (
         <>
           {displayName ?? name}
-          {status !== 'active' ? <span className="tag warn">{status}</span> : null}
+          {status !== 'active' ? <span className="tag warn">{status ? t(status) : ''}</span> : null}
         </>
       ),
     },
     {
       id: 'address',
-      title: 'Address',
+      title: t('Address'),
       width: 'minmax(0, 1.2fr)',
       sorts: true,
       show: ({ address, name }) => address ?? name,
     },
     {
       id: 'role',
-      title: 'Role',
+      title: t('Role'),
       width: '150px',
       isWide: true,
       say: ({ roles }) => roles.map(roleOf).join(', '),
@@ -90,24 +92,25 @@ const COLUMNS: Readonly<Record<Kind, readonly Column<Listed>[]>> = {
     },
     {
       id: 'quota',
-      title: 'Storage',
+      title: t('Storage'),
       width: '190px',
       isWide: true,
       sorts: true,
-      say: ({ used = 0, quota }) => `${size(used)}${quota ? ` of ${size(quota)}` : ''}`,
+      say: ({ used = 0, quota }) =>
+        quota ? t('{{used}} of {{quota}}', { used: size(used), quota: size(quota) }) : size(used),
       show: ({ used, quota }) => <Storage used={used} quota={quota} />,
     },
     {
       id: 'lastLogin',
-      title: 'Last login',
-      width: '108px',
+      title: t('Last login'),
+      width: '128px',
       isNumber: true,
       isWide: true,
-      show: ({ lastLogin }) => (lastLogin === undefined ? 'never' : moment(lastLogin)),
+      show: ({ lastLogin }) => (lastLogin === undefined ? t('never') : moment(lastLogin)),
     },
     {
       id: 'modified',
-      title: 'Changed',
+      title: t('Changed'),
       width: '108px',
       isNumber: true,
       isWide: true,
@@ -116,12 +119,12 @@ const COLUMNS: Readonly<Record<Kind, readonly Column<Listed>[]>> = {
     },
   ],
   group: [
-    { id: 'name', title: 'Name', sorts: true, show: ({ name }) => name },
-    { id: 'address', title: 'Address', sorts: true, show: ({ address }) => address ?? '' },
-    { id: 'members', title: 'Members', width: '96px', isNumber: true, show: ({ members = 0 }) => count(members) },
+    { id: 'name', title: t('Name'), sorts: true, show: ({ name }) => name },
+    { id: 'address', title: t('Address'), sorts: true, show: ({ address }) => address ?? '' },
+    { id: 'members', title: t('Members'), width: '96px', isNumber: true, show: ({ members = 0 }) => count(members) },
     {
       id: 'modified',
-      title: 'Changed',
+      title: t('Changed'),
       width: '108px',
       isNumber: true,
       isWide: true,
@@ -130,11 +133,11 @@ const COLUMNS: Readonly<Record<Kind, readonly Column<Listed>[]>> = {
     },
   ],
   alias: [
-    { id: 'name', title: 'Address', sorts: true, show: ({ name }) => name },
-    { id: 'targets', title: 'Goes to', show: ({ targets = [] }) => targets.join(', ') },
+    { id: 'name', title: t('Address'), sorts: true, show: ({ name }) => name },
+    { id: 'targets', title: t('Goes to'), show: ({ targets = [] }) => targets.join(', ') },
     {
       id: 'modified',
-      title: 'Changed',
+      title: t('Changed'),
       width: '108px',
       isNumber: true,
       isWide: true,
@@ -143,14 +146,14 @@ const COLUMNS: Readonly<Record<Kind, readonly Column<Listed>[]>> = {
     },
   ],
   route: [
-    { id: 'name', title: 'For', sorts: true, show: ({ name }) => name },
-    { id: 'targets', title: 'Goes to', show: ({ targets = [] }) => targets.join(', ') },
+    { id: 'name', title: t('For'), sorts: true, show: ({ name }) => name },
+    { id: 'targets', title: t('Goes to'), show: ({ targets = [] }) => targets.join(', ') },
   ],
   unit: [
-    { id: 'name', title: 'Path', sorts: true, show: ({ name }) => name },
+    { id: 'name', title: t('Path'), sorts: true, show: ({ name }) => name },
     {
       id: 'modified',
-      title: 'Changed',
+      title: t('Changed'),
       width: '108px',
       isNumber: true,
       sorts: true,
@@ -168,15 +171,15 @@ function Actions({ kind, run }: { readonly kind: Kind; run(action: Action): void
       {kind === 'account' ? (
         <>
           <button type="button" className="btn plain" onClick={() => run('suspend')}>
-            Suspend
+            {t('Suspend')}
           </button>
           <button type="button" className="btn plain" onClick={() => run('activate')}>
-            Activate
+            {t('Activate')}
           </button>
         </>
       ) : null}
       <button type="button" className="btn plain bad" onClick={() => run('remove')}>
-        Delete…
+        {t('Delete…')}
       </button>
     </>
   )
@@ -202,19 +205,25 @@ export function People() {
     role: kind === 'account' ? role || undefined : undefined,
   }
   const many = async (action: Action, number: number, ids: readonly string[] | undefined) => {
-    const what = plural(number, 'entry', 'entries')
+    const what = plural(number, '{{number}} entry', '{{number}} entries')
     const isRemoval = action === 'remove'
     if (
       isRemoval &&
       !(await sure({
-        title: `Delete ${what}?`,
-        text: 'They take effect no longer, at once. Under Deleted they can be restored for a time; mailboxes of accounts stay.',
-        action: `Delete ${what}`,
+        title: t('Delete {{what}}?', { what }),
+        text: t(
+          'They take effect no longer, at once. Under Deleted they can be restored for a time; mailboxes of accounts stay.',
+        ),
+        action: t('Delete {{what}}', { what }),
       }))
     )
       return
     run({
-      title: `${isRemoval ? 'Delete' : action === 'suspend' ? 'Suspend' : 'Activate'} ${what}`,
+      title: isRemoval
+        ? t('Delete {{what}}', { what })
+        : action === 'suspend'
+          ? t('Suspend {{what}}', { what })
+          : t('Activate {{what}}', { what }),
       path: `/api/v1/directory/${kind}/changes`,
       body: {
         action: isRemoval ? 'remove' : 'set',
@@ -228,41 +237,41 @@ export function People() {
   const kinds = may('admin') ? MORE_KINDS : KINDS
   return (
     <div className="fill">
-      <Head title="People" note={total === undefined ? undefined : count(total)}>
-        <SearchField label="Name or address" value={search} onChange={setSearch} />
+      <Head title={t('People')} note={total === undefined ? undefined : count(total)}>
+        <SearchField label={t('Name or address')} value={search} onChange={setSearch} />
         {names.length > 1 && !isRemoved ? (
-          <select aria-label="Domain" value={domain} onChange={({ target }) => setDomain(target.value)}>
-            <option value="">All domains</option>
+          <select aria-label={t('Domain')} value={domain} onChange={({ target }) => setDomain(target.value)}>
+            <option value="">{t('All domains')}</option>
             {names.map((name) => (
               <option key={name}>{name}</option>
             ))}
           </select>
         ) : null}
         {kind === 'account' && !isRemoved ? (
-          <select aria-label="Role" className="wide" value={role} onChange={({ target }) => setRole(target.value)}>
-            <option value="">Any role</option>
-            <option value="admin">Admin</option>
-            <option value="support">Support</option>
-            <option value="domain-admin">Domain admin</option>
+          <select aria-label={t('Role')} className="wide" value={role} onChange={({ target }) => setRole(target.value)}>
+            <option value="">{t('Any role')}</option>
+            <option value="admin">{t('Admin')}</option>
+            <option value="support">{t('Support')}</option>
+            <option value="domain-admin">{t('Domain admin')}</option>
           </select>
         ) : null}
         {may('admin') && !isRemoved ? (
           <button type="button" className="btn wide" onClick={() => setDialog('import')}>
-            Import…
+            {t('Import…')}
           </button>
         ) : null}
         {mayChange && !isRemoved ? (
           <button type="button" className="btn main" onClick={() => setDialog('add')}>
             <Icon name="plus" small />
-            Add
+            {t('Add')}
           </button>
         ) : null}
       </Head>
       <div className="subhead">
         <Segments
-          label="Kind"
+          label={t('Kind')}
           value={isRemoved ? 'removed' : kind}
-          options={mayChange ? [...kinds, ['removed', 'Deleted'] as const] : kinds}
+          options={mayChange ? [...kinds, ['removed', t('Deleted')] as const] : kinds}
           onChange={(one) => go('people', one)}
         />
       </div>
@@ -272,7 +281,7 @@ export function People() {
         <div className={opened ? 'pp' : 'pp single'}>
           <DataTable<Listed>
             key={kind}
-            label="People"
+            label={t('People')}
             path={`/api/v1/directory/${kind}`}
             filter={filter}
             rowsOf={rowsOf}
@@ -283,11 +292,11 @@ export function People() {
             onTotal={setTotal}
             onOpen={({ id }) => go('people', kind, id)}
             empty={{
-              title: search || domain || role ? 'Nothing fits' : 'Nothing here yet',
+              title: search || domain || role ? t('Nothing fits') : t('Nothing here yet'),
               text:
                 search || domain || role
-                  ? 'Try fewer words, or another domain or role.'
-                  : 'Entries appear here once they are added.',
+                  ? t('Try fewer words, or another domain or role.')
+                  : t('Entries appear here once they are added.'),
             }}
             {...(mayChange
               ? {

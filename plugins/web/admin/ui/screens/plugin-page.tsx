@@ -3,7 +3,7 @@
  */
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { isDark } from '../../../app/ui/appearance.ts'
-import { language } from '../../../app/ui/language.ts'
+import { language, t } from '../../../app/ui/language.ts'
 import { api } from '../api.ts'
 import { Chart } from '../chart.tsx'
 import { count } from '../format.ts'
@@ -27,7 +27,12 @@ export function PluginPageScreen() {
   if (!pages.data) return <Ghost />
   const page = pages.data.pages.find((one) => one.id === id)
   if (!page)
-    return <Empty title="There is no such page" text="Its plugin does not run, or your role does not include it." />
+    return (
+      <Empty
+        title={t('There is no such page')}
+        text={t('Its plugin does not run, or your role does not include it.')}
+      />
+    )
   return (
     <>
       <Head title={page.title} />
@@ -81,7 +86,7 @@ function TablePage({ page }: { readonly page: Page }) {
     const text = `${action.title}: ${ids.length}`
     if (
       action.irreversible &&
-      !(await sure({ title: `${text}?`, text: 'This cannot be undone.', action: action.title }))
+      !(await sure({ title: `${text}?`, text: t('This cannot be undone.'), action: action.title }))
     )
       return
     setSelected(new Set())
@@ -90,12 +95,12 @@ function TablePage({ page }: { readonly page: Page }) {
   if (error && !rows) return <Failed error={error} onRetry={() => void load()} />
   return (
     <div className="sec full">
-      {page.filter ? <SchemaForm schema={page.filter} action="Filter" onSubmit={setFilter} /> : null}
+      {page.filter ? <SchemaForm schema={page.filter} action={t('Filter')} onSubmit={setFilter} /> : null}
       {error ? <p className="note bad">{error.message}</p> : null}
       {!rows ? (
         <Ghost />
       ) : rows.rows.length === 0 ? (
-        <Empty title="Nothing here" text="No row fits." />
+        <Empty title={t('Nothing here')} text={t('No row fits.')} />
       ) : (
         <div className="scrollx" role="region" aria-label={page.title} tabIndex={0}>
           <table className="tbl">
@@ -103,7 +108,7 @@ function TablePage({ page }: { readonly page: Page }) {
               <tr>
                 {page.actions?.length ? (
                   <th scope="col">
-                    <span className="sr">Selected</span>
+                    <span className="sr">{t('Selected')}</span>
                   </th>
                 ) : null}
                 {columns.map(([name, schema]) => (
@@ -121,7 +126,7 @@ function TablePage({ page }: { readonly page: Page }) {
                       <input
                         type="checkbox"
                         className="cb"
-                        aria-label={`Select ${row.id}`}
+                        aria-label={t('Select {{id}}', { id: row.id })}
                         checked={selected.has(row.id)}
                         onChange={() => {
                           const next = new Set(selected)
@@ -145,10 +150,12 @@ function TablePage({ page }: { readonly page: Page }) {
       <div className="row">
         {rows?.next ? (
           <button type="button" className="btn" onClick={() => void load(rows.next)}>
-            More
+            {t('More')}
           </button>
         ) : null}
-        {rows?.total === undefined ? null : <span className="t3">{count(rows.total)} in all</span>}
+        {rows?.total === undefined ? null : (
+          <span className="t3">{t('{{number}} in all', { number: count(rows.total) })}</span>
+        )}
         {selected.size > 0
           ? page.actions?.map((action) => (
               <button key={action.id} type="button" className="btn" onClick={() => void act(action)}>
@@ -172,7 +179,7 @@ function FormPage({ page }: { readonly page: Page }) {
     try {
       await api('PUT', path, { value })
       setError(undefined)
-      say('Saved')
+      say(t('Saved'))
       form.reload()
     } catch (cause) {
       setError((cause as Error).message)
@@ -183,7 +190,7 @@ function FormPage({ page }: { readonly page: Page }) {
       <SchemaForm
         schema={page.schema}
         values={form.data.value}
-        action="Save"
+        action={t('Save')}
         error={error}
         onSubmit={(value) => void save(value)}
       />
@@ -257,7 +264,7 @@ function ModulePage({ page }: { readonly page: Page }) {
       theme: isDark() ? 'dark' : 'light',
       fetch: (path: string, init?: RequestInit) => fetch(path, init),
       say: (text: string) => say(text),
-      confirm: (text: string) => sure({ title: page.title, text, action: 'Go on' }),
+      confirm: (text: string) => sure({ title: page.title, text, action: t('Go on') }),
       navigate: (hash: string) => {
         location.hash = hash
       },

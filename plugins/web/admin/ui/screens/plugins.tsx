@@ -1,7 +1,9 @@
 /**
  * Plugins that run, with versions, hooks, services and commands; the order of the hooks; and plugins of npm.
  */
+
 import { type FormEvent, useState } from 'react'
+import { t } from '../../../app/ui/language.ts'
 import { api } from '../api.ts'
 import { Copy, Empty, Failed, Ghost, Head, SearchField, Segments } from '../parts.tsx'
 import { hrefOf, useShell } from '../shell.ts'
@@ -37,17 +39,19 @@ export function Plugins() {
   const mayAdd = may('admin')
   return (
     <>
-      <Head title="Plugins" note={String(plugins.data.plugins.length)}>
-        {part === 'running' ? <SearchField label="Name, hook or command" value={search} onChange={setSearch} /> : null}
+      <Head title={t('Plugins')} note={String(plugins.data.plugins.length)}>
+        {part === 'running' ? (
+          <SearchField label={t('Name, hook or command')} value={search} onChange={setSearch} />
+        ) : null}
       </Head>
       <div className="subhead">
         <Segments
-          label="Part"
+          label={t('Part')}
           value={part}
           options={[
-            ['running', 'Running'],
-            ['hooks', 'Hooks in order'],
-            ...(mayAdd ? ([['npm', 'Add']] as const) : []),
+            ['running', t('Running')],
+            ['hooks', t('Hooks in order')],
+            ...(mayAdd ? ([['npm', t('Add')]] as const) : []),
           ]}
           onChange={setPart}
         />
@@ -60,7 +64,7 @@ export function Plugins() {
 }
 
 const Running = ({ plugins, search }: { readonly plugins: readonly Plugin[]; readonly search: string }) => (
-  <ul className="plugs" aria-label="Plugins">
+  <ul className="plugs" aria-label={t('Plugins')}>
     {plugins
       .filter((one) => JSON.stringify(one).toLowerCase().includes(search))
       .map((one) => (
@@ -71,12 +75,12 @@ const Running = ({ plugins, search }: { readonly plugins: readonly Plugin[]; rea
           </h2>
           <p className="t3 sm">
             {one.package ? `${one.package} ${one.version}` : ''}
-            {one.listens ? ' · listens' : ''}
-            {one.delivers ? ' · delivers' : ''}
-            {one.offers.length > 0 ? ` · offers ${one.offers.join(', ')}` : ''}
-            {one.needs.length > 0 ? ` · needs ${one.needs.join(', ')}` : ''}
+            {one.listens ? t(' · listens') : ''}
+            {one.delivers ? t(' · delivers') : ''}
+            {one.offers.length > 0 ? ` · ${t('offers {{names}}', { names: one.offers.join(', ') })}` : ''}
+            {one.needs.length > 0 ? ` · ${t('needs {{names}}', { names: one.needs.join(', ') })}` : ''}
           </p>
-          {one.hooks.length > 0 ? <p className="t2">Hooks: {one.hooks.join(', ')}</p> : null}
+          {one.hooks.length > 0 ? <p className="t2">{t('Hooks: {{hooks}}', { hooks: one.hooks.join(', ') })}</p> : null}
           {one.commands.length > 0 ? (
             <p className="cmdlinks">
               {one.commands.map((words) => (
@@ -101,8 +105,8 @@ function Hooks() {
       <table className="tbl wraps">
         <thead>
           <tr>
-            <th scope="col">Hook</th>
-            <th scope="col">Plugins, in the order in which they run</th>
+            <th scope="col">{t('Hook')}</th>
+            <th scope="col">{t('Plugins, in the order in which they run')}</th>
           </tr>
         </thead>
         <tbody>
@@ -113,7 +117,7 @@ function Hooks() {
               </th>
               <td>
                 {taps.length === 0 ? (
-                  <span className="t3">none</span>
+                  <span className="t3">{t('none')}</span>
                 ) : (
                   <ol className="order">
                     {taps.map(({ plugin, stage }) => (
@@ -145,16 +149,16 @@ function InstalledPackages() {
   const { version, packages } = installed.data
   return (
     <>
-      <h2>Installed beside the configuration</h2>
+      <h2>{t('Installed beside the configuration')}</h2>
       <p className="t2">
-        This is iems {version}. {packages.length === 0 ? 'No plugin of npm is installed.' : ''}
+        {t('This is iems {{version}}.', { version })} {packages.length === 0 ? t('No plugin of npm is installed.') : ''}
       </p>
       <ul className="recs">
         {packages.map((one) => (
           <li key={one.name}>
             <span className="b">{one.name}</span> {one.version}
             <span className={one.isCompatible ? 'tag good' : 'tag bad'}>
-              {one.isCompatible ? 'fits' : `made for iems ${one.range}`}
+              {one.isCompatible ? t('fits') : t('made for iems {{range}}', { range: one.range })}
             </span>
             <span className="t2">{one.description}</span>
           </li>
@@ -191,18 +195,19 @@ function Packages({ isAllowed }: { readonly isAllowed: boolean }) {
       <InstalledPackages />
       {isAllowed ? (
         <form className="row" role="search" onSubmit={(event) => void search(event)}>
-          <input className="input" name="text" aria-label="Search the registry" placeholder="Search the registry" />
+          <input
+            className="input"
+            name="text"
+            aria-label={t('Search the registry')}
+            placeholder={t('Search the registry')}
+          />
           <button type="submit" className="btn">
-            Search
+            {t('Search')}
           </button>
         </form>
       ) : (
         <p className="note">
-          This server contacts no registry. The option{' '}
-          <code>
-            admin({'{'} registry {'}'})
-          </code>{' '}
-          allows it.
+          {t('This server contacts no registry. The option {{option}} allows it.', { option: 'admin({ registry })' })}
         </p>
       )}
       {error ? (
@@ -210,7 +215,9 @@ function Packages({ isAllowed }: { readonly isAllowed: boolean }) {
           {error}
         </p>
       ) : null}
-      {found?.length === 0 ? <Empty title="No package fits" text="Plugins have the keyword iems-plugin." /> : null}
+      {found?.length === 0 ? (
+        <Empty title={t('No package fits')} text={t('Plugins have the keyword iems-plugin.')} />
+      ) : null}
       <ul className="cmds">
         {found?.map((one) => (
           <li key={one.name}>
@@ -223,10 +230,12 @@ function Packages({ isAllowed }: { readonly isAllowed: boolean }) {
           </li>
         ))}
       </ul>
-      <h2>How a plugin is added</h2>
-      <p className="t2">The configuration stays the file: these lines go there, and a reload puts them into effect.</p>
+      <h2>{t('How a plugin is added')}</h2>
+      <p className="t2">
+        {t('The configuration stays the file: these lines go there, and a reload puts them into effect.')}
+      </p>
       <div className="field">
-        <label htmlFor="plugin-name">Name of the package</label>
+        <label htmlFor="plugin-name">{t('Name of the package')}</label>
         <input
           id="plugin-name"
           value={name}
@@ -234,12 +243,12 @@ function Packages({ isAllowed }: { readonly isAllowed: boolean }) {
           onChange={({ target }) => setName(target.value)}
         />
       </div>
-      <h3>In the folder of the configuration</h3>
-      <pre className="talk">npm install {plugin}</pre>
-      <h3>In iems.config.ts</h3>
+      <h3>{t('In the folder of the configuration')}</h3>
+      <pre className="talk">{`npm install ${plugin}`}</pre>
+      <h3>{t('In iems.config.ts')}</h3>
       <pre className="talk">{lines}</pre>
       <p>
-        <Copy text={lines} label="Copy the lines" />
+        <Copy text={lines} label={t('Copy the lines')} />
       </p>
     </div>
   )

@@ -1,8 +1,10 @@
 /**
  * Protection: what is held, with a safe preview, release and learning; reports of DMARC as a chart; the filters' state.
  */
+
 import { useEffect, useState } from 'react'
 import { Dialog } from '../../../app/ui/dialog.tsx'
+import { t } from '../../../app/ui/language.ts'
 import { type Line, stream, text } from '../api.ts'
 import { Chart } from '../chart.tsx'
 import { type Column, DataTable } from '../data-table.tsx'
@@ -17,11 +19,11 @@ import type { Delivery } from './queue.tsx'
 
 const rowsOf = (answer: { entries: readonly Delivery[] }) => answer.entries
 const COLUMNS: readonly Column<Delivery>[] = [
-  { id: 'from', title: 'From', show: ({ from }) => from || '(empty)' },
-  { id: 'to', title: 'To', show: ({ recipients }) => recipients.map(({ address }) => address).join(', ') },
-  { id: 'why', title: 'Reason', width: 'minmax(0, 1.4fr)', isWide: true, show: ({ held = '' }) => held },
-  { id: 'size', title: 'Size', width: '76px', isNumber: true, isWide: true, show: (one) => size(one.size) },
-  { id: 'age', title: 'Age', width: '92px', isNumber: true, show: ({ since }) => span(Date.now() - since) },
+  { id: 'from', title: t('From'), show: ({ from }) => from || t('(empty)') },
+  { id: 'to', title: t('To'), show: ({ recipients }) => recipients.map(({ address }) => address).join(', ') },
+  { id: 'why', title: t('Reason'), width: 'minmax(0, 1.4fr)', isWide: true, show: ({ held = '' }) => held },
+  { id: 'size', title: t('Size'), width: '76px', isNumber: true, isWide: true, show: (one) => size(one.size) },
+  { id: 'age', title: t('Age'), width: '92px', isNumber: true, show: ({ since }) => span(Date.now() - since) },
 ]
 /** Commands about the state of filters, shown as they answer. */
 const STATES = ['antispam stats', 'antispam status', 'antivirus status', 'milter status', 'dkim list']
@@ -37,18 +39,18 @@ export function Protection() {
   const of = (words: string) => commands.data?.commands.find((one) => one.words === words)
   const learn = of('antispam learn')
   const parts: readonly (readonly [Part, string])[] = [
-    ['held', 'Held'],
+    ['held', t('Held')],
     ...pages.map(({ id, title }) => [`page:${id}`, title] as const),
-    ...(of('dmarc reports') ? ([['dmarc', 'DMARC reports']] as const) : []),
-    ...(of('tls reports') ? ([['tls', 'TLS reports']] as const) : []),
-    ...(learn ? ([['learn', 'Learning']] as const) : []),
-    ['filters', 'Filters'],
+    ...(of('dmarc reports') ? ([['dmarc', t('DMARC reports')]] as const) : []),
+    ...(of('tls reports') ? ([['tls', t('TLS reports')]] as const) : []),
+    ...(learn ? ([['learn', t('Learning')]] as const) : []),
+    ['filters', t('Filters')],
   ]
   return (
     <div className="fill">
-      <Head title="Protection" />
+      <Head title={t('Protection')} />
       <div className="subhead">
-        <Segments label="Part" value={part} options={parts} onChange={setPart} />
+        <Segments label={t('Part')} value={part} options={parts} onChange={setPart} />
       </div>
       {part === 'held' ? <Quarantine learn={learn} /> : null}
       {pages.map((page) => (part === `page:${page.id}` ? <PageContent key={page.id} page={page} /> : null))}
@@ -56,8 +58,8 @@ export function Protection() {
       {part === 'tls' ? <Reports words="tls reports" record="TLS-RPT" /> : null}
       {part === 'learn' && learn ? (
         <div className="sec full">
-          <p className="t2">Messages that were judged wrongly teach the classifier what they are.</p>
-          <CommandForm command={learn} action="Learn" />
+          <p className="t2">{t('Messages that were judged wrongly teach the classifier what they are.')}</p>
+          <CommandForm command={learn} action={t('Learn')} />
         </div>
       ) : null}
       {part === 'filters' ? <Filters commands={STATES.flatMap((words) => of(words) ?? [])} /> : null}
@@ -71,19 +73,19 @@ function Quarantine({ learn }: { readonly learn: CommandInfo | undefined }) {
   const [version, setVersion] = useState(0)
   const changed = () => setVersion((last) => last + 1)
   const act = async (action: 'release' | 'remove' | 'bounce', number: number, ids: readonly string[] | undefined) => {
-    const what = plural(number, 'message', 'messages')
+    const what = plural(number, '{{number}} message', '{{number}} messages')
     const isFinal = action !== 'release'
     if (
       isFinal &&
       !(await sure({
-        title: `Remove ${what}?`,
-        text: 'No report goes to the senders. This cannot be undone.',
-        action: 'Remove',
+        title: t('Remove {{what}}?', { what }),
+        text: t('No report goes to the senders. This cannot be undone.'),
+        action: t('Remove'),
       }))
     )
       return
     run({
-      title: `${action === 'release' ? 'Release' : 'Remove'} ${what}`,
+      title: action === 'release' ? t('Release {{what}}', { what }) : t('Remove {{what}}', { what }),
       path: '/api/v1/queue/changes',
       body: { action, ...(ids ? { ids } : { filter: { held: true } }) },
       onEnd: changed,
@@ -92,7 +94,7 @@ function Quarantine({ learn }: { readonly learn: CommandInfo | undefined }) {
   return (
     <>
       <DataTable<Delivery>
-        label="Held messages"
+        label={t('Held messages')}
         path="/api/v1/queue"
         filter={{ held: 'true' }}
         rowsOf={rowsOf}
@@ -100,16 +102,16 @@ function Quarantine({ learn }: { readonly learn: CommandInfo | undefined }) {
         version={version}
         onOpen={setOpened}
         empty={{
-          title: 'Nothing is held',
-          text: 'Messages that a filter stops, or that you hold, wait here for a decision.',
+          title: t('Nothing is held'),
+          text: t('Messages that a filter stops, or that you hold, wait here for a decision.'),
         }}
         actions={({ count: number, ids, clear }) => (
           <>
             <button type="button" className="btn plain" onClick={() => void act('release', number, ids).then(clear)}>
-              Release
+              {t('Release')}
             </button>
             <button type="button" className="btn plain bad" onClick={() => void act('remove', number, ids).then(clear)}>
-              Remove…
+              {t('Remove…')}
             </button>
           </>
         )}
@@ -148,37 +150,41 @@ function Preview({ delivery, learn, onClose, onAct }: PreviewProps) {
   }, [delivery.message])
   const teach = (kind: 'junk' | 'ham') =>
     run({
-      title: kind === 'junk' ? 'Learn as junk' : 'Learn as good mail',
+      title: kind === 'junk' ? t('Learn as junk') : t('Learn as good mail'),
       path: '/api/v1/commands/run',
       body: { words: 'antispam learn', values: { [kind]: true }, input: source },
     })
   return (
-    <Dialog title={`From ${delivery.from || 'the empty sender'}`} className="dialog large" onClose={onClose}>
+    <Dialog
+      title={t('From {{from}}', { from: delivery.from || t('the empty sender') })}
+      className="dialog large"
+      onClose={onClose}
+    >
       <p className="t2">{delivery.held}</p>
       {error ? <p className="note bad">{error}</p> : null}
       {source === undefined && !error ? <Ghost rows={6} /> : null}
       {source === undefined ? null : (
-        <pre className="said source" tabIndex={0} role="region" aria-label="Source of the message">
+        <pre className="said source" tabIndex={0} role="region" aria-label={t('Source of the message')}>
           {source}
         </pre>
       )}
-      <p className="t3 sm">The source, of which nothing is run or loaded. That you looked is in the history.</p>
+      <p className="t3 sm">{t('The source, of which nothing is run or loaded. That you looked is in the history.')}</p>
       <footer>
         {learn && source !== undefined ? (
           <>
             <button type="button" className="btn plain" onClick={() => teach('junk')}>
-              It is junk
+              {t('It is junk')}
             </button>
             <button type="button" className="btn plain" onClick={() => teach('ham')}>
-              It is good mail
+              {t('It is good mail')}
             </button>
           </>
         ) : null}
         <button type="button" className="btn plain bad" onClick={() => onAct('remove')}>
-          Remove…
+          {t('Remove…')}
         </button>
         <button type="button" className="btn main" onClick={() => onAct('release')}>
-          Release
+          {t('Release')}
         </button>
       </footer>
     </Dialog>
@@ -227,7 +233,7 @@ function reportOf(value: Value): Report {
     isSent,
     day: String(day ?? dayOf(begin)),
     about: [domains ?? domain].flat().join(', '),
-    by: isSent ? 'this server' : String(organization ?? ''),
+    by: isSent ? t('this server') : String(organization ?? ''),
     passed: good,
     failed: Number(failed ?? (isSent ? 0 : Number(messages ?? 0) - good)),
     why: Array.isArray(failures) ? failures.join(', ') : '',
@@ -241,8 +247,10 @@ function Reports({ words, record }: { readonly words: string; readonly record: s
   if (reports.length === 0)
     return (
       <Empty
-        title="No report yet"
-        text={`Other servers send a report a day once the ${record} record of a domain names an address for them.`}
+        title={t('No report yet')}
+        text={t('Other servers send a report a day once the {{record}} record of a domain names an address for them.', {
+          record,
+        })}
       />
     )
   const days = new Map<string, { passed: number; failed: number }>()
@@ -257,7 +265,7 @@ function Reports({ words, record }: { readonly words: string; readonly record: s
       {ordered.length > 1 ? (
         <div className="flow">
           <Chart
-            label="Reported by day"
+            label={t('Reported by day')}
             times={ordered.map(([day]) => Date.parse(day))}
             series={[
               { name: 'passed', line: 'in', values: ordered.map(([, { passed }]) => passed) },
@@ -269,17 +277,17 @@ function Reports({ words, record }: { readonly words: string; readonly record: s
       <table className="tbl">
         <thead>
           <tr>
-            <th scope="col">Day</th>
-            <th scope="col">Domain</th>
-            <th scope="col">By</th>
+            <th scope="col">{t('Day')}</th>
+            <th scope="col">{t('Domain')}</th>
+            <th scope="col">{t('By')}</th>
             <th scope="col" className="num">
-              Passed
+              {t('Passed')}
             </th>
             <th scope="col" className="num">
-              Failed
+              {t('Failed')}
             </th>
             <th scope="col" className="wide">
-              Why
+              {t('Why')}
             </th>
           </tr>
         </thead>
@@ -306,8 +314,8 @@ function Reports({ words, record }: { readonly words: string; readonly record: s
 const Filters = ({ commands }: { readonly commands: readonly CommandInfo[] }) =>
   commands.length === 0 ? (
     <Empty
-      title="No filter runs"
-      text="Filters are added in the configuration: antispam(), antivirus(), dkim(), senderAuth()."
+      title={t('No filter runs')}
+      text={t('Filters are added in the configuration: antispam(), antivirus(), dkim(), senderAuth().')}
     />
   ) : (
     <div className="sec full">
@@ -329,7 +337,7 @@ function FilterState({ command: { words, summary } }: { readonly command: Comman
             // biome-ignore lint/suspicious/noArrayIndexKey: lines have no other names
             'text' in line ? [<li key={index}>{line.text}</li>] : [],
           )}
-          {lines.length === 0 ? <li className="t2">Nothing.</li> : null}
+          {lines.length === 0 ? <li className="t2">{t('Nothing.')}</li> : null}
         </ul>
       ) : (
         <Ghost rows={2} />

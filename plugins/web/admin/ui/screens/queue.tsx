@@ -1,9 +1,11 @@
 /**
  * The queue: next hops, and below each its deliveries; hold, release, retry, reroute, bounce, remove.
  */
+
 import { type FormEvent, useState } from 'react'
 import { Dialog } from '../../../app/ui/dialog.tsx'
 import { Icon } from '../../../app/ui/icon.tsx'
+import { t } from '../../../app/ui/language.ts'
 import { api } from '../api.ts'
 import { type Column, DataTable } from '../data-table.tsx'
 import { count, moment, plural, size, span } from '../format.ts'
@@ -41,12 +43,19 @@ const rowsOf = (answer: { entries: readonly Delivery[] }) => answer.entries
 const lastOf = ({ recipients, held }: Delivery) => held ?? recipients.find(({ last }) => last)?.last ?? ''
 
 const COLUMNS: readonly Column<Delivery>[] = [
-  { id: 'from', title: 'From', show: ({ from }) => from || '(empty)' },
-  { id: 'to', title: 'To', show: ({ recipients }) => recipients.map(({ address }) => address).join(', ') },
-  { id: 'answer', title: 'Last answer', width: 'minmax(0, 1.2fr)', isWide: true, show: lastOf },
-  { id: 'size', title: 'Size', width: '76px', isNumber: true, isWide: true, show: (one) => size(one.size) },
-  { id: 'age', title: 'Age', width: '92px', isNumber: true, show: ({ since }) => span(Date.now() - since) },
-  { id: 'tries', title: 'Tries', width: '56px', isNumber: true, isWide: true, show: ({ attempt }) => count(attempt) },
+  { id: 'from', title: t('From'), show: ({ from }) => from || t('(empty)') },
+  { id: 'to', title: t('To'), show: ({ recipients }) => recipients.map(({ address }) => address).join(', ') },
+  { id: 'answer', title: t('Last answer'), width: 'minmax(0, 1.2fr)', isWide: true, show: lastOf },
+  { id: 'size', title: t('Size'), width: '76px', isNumber: true, isWide: true, show: (one) => size(one.size) },
+  { id: 'age', title: t('Age'), width: '92px', isNumber: true, show: ({ since }) => span(Date.now() - since) },
+  {
+    id: 'tries',
+    title: t('Tries'),
+    width: '56px',
+    isNumber: true,
+    isWide: true,
+    show: ({ attempt }) => count(attempt),
+  },
 ]
 
 export function Queue() {
@@ -69,14 +78,14 @@ export function Queue() {
   return (
     <div className="fill">
       <Head
-        title="Queue"
+        title={t('Queue')}
         note={
           hops.data
-            ? `${plural(hops.data.total, 'delivery', 'deliveries')}, ${plural(all.length, 'next hop', 'next hops')}`
+            ? `${plural(hops.data.total, '{{number}} delivery', '{{number}} deliveries')}, ${plural(all.length, '{{number}} next hop', '{{number}} next hops')}`
             : undefined
         }
       >
-        <SearchField label="Next hop or address" value={search} onChange={setSearch} />
+        <SearchField label={t('Next hop or address')} value={search} onChange={setSearch} />
       </Head>
       {!hops.data ? (
         <Ghost />
@@ -85,37 +94,37 @@ export function Queue() {
       ) : isAddress ? (
         <Deliveries
           filter={{ recipient: search }}
-          label={`Deliveries to ${search}`}
+          label={t('Deliveries to {{address}}', { address: search })}
           isAdmin={may('admin')}
           onChange={hops.reload}
           version={0}
         />
       ) : shown.length === 0 ? (
         <Empty
-          title={all.length === 0 ? 'Nothing waits' : 'Nothing fits'}
+          title={all.length === 0 ? t('Nothing waits') : t('Nothing fits')}
           text={
             all.length === 0
-              ? 'Mail that cannot be delivered at once appears here.'
-              : 'No next hop has this name or answer.'
+              ? t('Mail that cannot be delivered at once appears here.')
+              : t('No next hop has this name or answer.')
           }
         />
       ) : (
-        <div className="scrollx grow" role="region" aria-label="Next hops" tabIndex={0}>
+        <div className="scrollx grow" role="region" aria-label={t('Next hops')} tabIndex={0}>
           <table className="tbl hops">
             <thead>
               <tr>
-                <th scope="col">Next hop</th>
+                <th scope="col">{t('Next hop')}</th>
                 <th scope="col" className="num">
-                  Waiting
+                  {t('Waiting')}
                 </th>
                 <th scope="col" className="num wide">
-                  Oldest shown
+                  {t('Oldest shown')}
                 </th>
                 <th scope="col" className="num">
-                  Next try
+                  {t('Next try')}
                 </th>
                 <th scope="col" className="wide">
-                  Last answer
+                  {t('Last answer')}
                 </th>
               </tr>
             </thead>
@@ -129,12 +138,12 @@ export function Queue() {
                       >
                         {hop.nexthop}
                       </a>
-                      <span className="t3 sm">{hop.held ? 'held' : hop.channel}</span>
+                      <span className="t3 sm">{hop.held ? t('held') : hop.channel}</span>
                     </Station>
                   </th>
                   <td className="num">{count(hop.count)}</td>
                   <td className="num t2 wide">{hop.first ? span(Date.now() - hop.first.since) : '–'}</td>
-                  <td className="num t2">{hop.held ? 'never' : hop.due ? moment(hop.due) : '–'}</td>
+                  <td className="num t2">{hop.held ? t('never') : hop.due ? moment(hop.due) : '–'}</td>
                   <td className="t2 wide">
                     <span className="cut answer-cell">{hop.first ? lastOf(hop.first) : ''}</span>
                   </td>
@@ -157,7 +166,7 @@ function HopView({ hop, isAdmin, onChange }: { readonly hop: Hop; readonly isAdm
         nexthop: hop.nexthop,
         channel: hop.channel,
       })
-      say(`${plural(number, 'delivery is', 'deliveries are')} tried now`)
+      say(plural(number, '{{number}} delivery is tried now', '{{number}} deliveries are tried now'))
     } catch (cause) {
       say((cause as Error).message, true)
     }
@@ -169,21 +178,22 @@ function HopView({ hop, isAdmin, onChange }: { readonly hop: Hop; readonly isAdm
       <div className="crumb row">
         <a className="btn small" href={hrefOf('queue')}>
           <Icon name="left" small />
-          All next hops
+          {t('All next hops')}
         </a>
         <h2 className="grow cut">
-          {hop.nexthop} <span className="t3">{hop.held ? 'held' : `by ${hop.channel}`}</span>
+          {hop.nexthop}{' '}
+          <span className="t3">{hop.held ? t('held') : t('by {{channel}}', { channel: hop.channel })}</span>
         </h2>
         {isAdmin && !hop.held ? (
           <button type="button" className="btn small" onClick={() => void flush()}>
             <Icon name="retry" small />
-            Try all now
+            {t('Try all now')}
           </button>
         ) : null}
       </div>
       <Deliveries
         filter={{ nexthop: hop.nexthop, channel: hop.channel, held: String(hop.held) }}
-        label={`Deliveries to ${hop.nexthop}`}
+        label={t('Deliveries to {{address}}', { address: hop.nexthop })}
         isAdmin={isAdmin}
         version={version}
         onChange={() => {
@@ -209,7 +219,7 @@ export function Deliveries({ filter, label, isAdmin, version, onChange }: Delive
   const wanted = { ...filter, ...(filter.held === undefined ? {} : { held: filter.held === 'true' }) }
   const start = (action: Action, ids: readonly string[] | undefined, number: number, more: object = {}) =>
     run({
-      title: `${TITLES[action]}: ${plural(number, 'delivery', 'deliveries')}`,
+      title: `${TITLES[action]}: ${plural(number, '{{number}} delivery', '{{number}} deliveries')}`,
       path: '/api/v1/queue/changes',
       body: { action, ...(ids ? { ids } : { filter: wanted }), ...more },
       onEnd: onChange,
@@ -223,7 +233,7 @@ export function Deliveries({ filter, label, isAdmin, version, onChange }: Delive
         rowsOf={rowsOf}
         columns={COLUMNS}
         version={version}
-        empty={{ title: 'Nothing waits here', text: 'All deliveries have ended, or are under way.' }}
+        empty={{ title: t('Nothing waits here'), text: t('All deliveries have ended, or are under way.') }}
         onOpen={({ message }) => go('trace', message)}
         {...(isAdmin
           ? {
@@ -264,17 +274,17 @@ export function Deliveries({ filter, label, isAdmin, version, onChange }: Delive
 }
 
 const TITLES: Readonly<Record<Action, string>> = {
-  retry: 'Try now',
-  hold: 'Hold',
-  release: 'Release',
-  reroute: 'Reroute',
-  bounce: 'Bounce',
-  remove: 'Remove',
+  retry: t('Try now'),
+  hold: t('Hold'),
+  release: t('Release'),
+  reroute: t('Reroute'),
+  bounce: t('Bounce'),
+  remove: t('Remove'),
 }
 const TEXTS: Partial<Record<Action, string>> = {
-  reroute: 'They go to the new next hop at once.',
-  bounce: 'The senders get a report with this reason.',
-  remove: 'No report goes to the senders. This cannot be undone.',
+  reroute: t('They go to the new next hop at once.'),
+  bounce: t('The senders get a report with this reason.'),
+  remove: t('No report goes to the senders. This cannot be undone.'),
 }
 
 function ActionDialog({
@@ -296,30 +306,33 @@ function ActionDialog({
     else onDo(action === 'bounce' ? { reason: text('reason') } : {})
   }
   return (
-    <Dialog title={`${TITLES[action]} ${plural(number, 'delivery', 'deliveries')}`} onClose={onClose}>
+    <Dialog
+      title={`${TITLES[action]} ${plural(number, '{{number}} delivery', '{{number}} deliveries')}`}
+      onClose={onClose}
+    >
       <form className="sform" onSubmit={submit}>
         <p className="t2">{TEXTS[action]}</p>
         {action === 'bounce' ? (
           <div className="field">
-            <label htmlFor="reason">Reason</label>
+            <label htmlFor="reason">{t('Reason')}</label>
             <input id="reason" name="reason" required maxLength={500} />
           </div>
         ) : null}
         {action === 'reroute' ? (
           <>
             <div className="field">
-              <label htmlFor="channel">Channel</label>
+              <label htmlFor="channel">{t('Channel')}</label>
               <input id="channel" name="channel" required />
             </div>
             <div className="field">
-              <label htmlFor="nexthop">Next hop</label>
+              <label htmlFor="nexthop">{t('Next hop')}</label>
               <input id="nexthop" name="nexthop" required />
             </div>
           </>
         ) : null}
         <footer>
           <button type="button" className="btn" onClick={onClose}>
-            Cancel
+            {t('Cancel')}
           </button>
           <button type="submit" className={action === 'reroute' ? 'btn main' : 'btn danger'}>
             {TITLES[action]}

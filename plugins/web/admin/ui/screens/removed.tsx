@@ -1,7 +1,9 @@
 /**
  * Deleted entries of the directory, which can be brought back for a time.
  */
+
 import { useState } from 'react'
+import { t } from '../../../app/ui/language.ts'
 import { type Column, DataTable } from '../data-table.tsx'
 import { full, moment, plural } from '../format.ts'
 import { useShell } from '../shell.ts'
@@ -18,13 +20,13 @@ interface Removed {
 
 const rowsOf = (answer: { entries: readonly Removed[] }) => answer.entries
 const COLUMNS: readonly Column<Removed>[] = [
-  { id: 'name', title: 'Name', show: ({ displayName, name }) => displayName ?? name },
-  { id: 'address', title: 'Address', width: 'minmax(0, 1.2fr)', show: ({ address, name }) => address ?? name },
-  { id: 'kind', title: 'Kind', width: '100px', isWide: true, show: ({ kind }) => kind },
-  { id: 'by', title: 'Deleted by', width: '150px', isWide: true, show: ({ by }) => by },
+  { id: 'name', title: t('Name'), show: ({ displayName, name }) => displayName ?? name },
+  { id: 'address', title: t('Address'), width: 'minmax(0, 1.2fr)', show: ({ address, name }) => address ?? name },
+  { id: 'kind', title: t('Kind'), width: '100px', isWide: true, show: ({ kind }) => kind },
+  { id: 'by', title: t('Deleted by'), width: '150px', isWide: true, show: ({ by }) => by },
   {
     id: 'at',
-    title: 'When',
+    title: t('When'),
     width: '108px',
     isNumber: true,
     say: ({ at }) => full(at),
@@ -42,7 +44,7 @@ export function RemovedEntries({ search, onTotal }: RemovedProps) {
   const [version, setVersion] = useState(0)
   return (
     <DataTable<Removed>
-      label="Deleted entries"
+      label={t('Deleted entries')}
       path="/api/v1/removed"
       filter={{ search: search.trim() || undefined }}
       rowsOf={rowsOf}
@@ -50,8 +52,8 @@ export function RemovedEntries({ search, onTotal }: RemovedProps) {
       version={version}
       onTotal={onTotal}
       empty={{
-        title: 'Nothing to restore',
-        text: 'Deleted entries stay here for a time, with their passwords and groups; mailboxes stay in any case.',
+        title: t('Nothing to restore'),
+        text: t('Deleted entries stay here for a time, with their passwords and groups; mailboxes stay in any case.'),
       }}
       actions={({ count: number, ids, clear }) => (
         <button
@@ -59,7 +61,7 @@ export function RemovedEntries({ search, onTotal }: RemovedProps) {
           className="btn plain"
           onClick={() => {
             run({
-              title: `Restore ${plural(number, 'entry', 'entries')}`,
+              title: plural(number, 'Restore {{number}} entry', 'Restore {{number}} entries'),
               path: '/api/v1/removed/restorations',
               body: ids ? { ids } : { search: search.trim() },
               onEnd: () => setVersion((last) => last + 1),
@@ -67,7 +69,7 @@ export function RemovedEntries({ search, onTotal }: RemovedProps) {
             clear()
           }}
         >
-          Restore
+          {t('Restore')}
         </button>
       )}
     />

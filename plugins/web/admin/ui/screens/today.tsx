@@ -1,7 +1,9 @@
 /**
  * Today: the health in one sentence, what needs the administrator with its cure, mail by the hour, components.
  */
+
 import { useState } from 'react'
+import { t } from '../../../app/ui/language.ts'
 import { Chart } from '../chart.tsx'
 import { count, plural, span } from '../format.ts'
 import { Failed, Ghost, Segments, Station } from '../parts.tsx'
@@ -34,13 +36,13 @@ interface Hour {
 const LOOK_MS = 15_000
 const RANGES = [
   ['24', '24 h'],
-  ['168', '7 d'],
-  ['720', '30 d'],
+  ['168', t('{{number}} d', { number: 7 })],
+  ['720', t('{{number}} d', { number: 30 })],
 ] as const
 const LINES = [
-  ['received', 'Received', 'in'],
-  ['delivered', 'Delivered', 'out'],
-  ['refused', 'Refused', 'ref'],
+  ['received', t('Received'), 'in'],
+  ['delivered', t('Delivered'), 'out'],
+  ['refused', t('Refused'), 'ref'],
 ] as const
 
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)
@@ -69,31 +71,33 @@ export function Today() {
     <>
       <div className="day1">
         <h1 className="say">
-          {grave ? 'Something is broken. ' : 'Mail flows. '}
+          {grave ? t('Something is broken.') : t('Mail flows.')}{' '}
           <span className="t2">
-            {needs === 0 ? 'Nothing needs you.' : `${plural(needs, 'thing needs', 'things need')} you.`}
+            {needs === 0
+              ? t('Nothing needs you.')
+              : plural(needs, '{{number}} thing needs you.', '{{number}} things need you.')}
           </span>
         </h1>
         <p className="t3">
-          Running for {span(Date.now() - status.data.since)}.{' '}
+          {t('Running for {{time}}.', { time: span(Date.now() - status.data.since) })}{' '}
           {plural(
             status.data.kernels.reduce((sum, one) => sum + one.sessions, 0),
-            'session',
-            'sessions',
+            '{{number}} session is open,',
+            '{{number}} sessions are open,',
           )}{' '}
-          open, {plural(hops.data?.total ?? 0, 'delivery waits', 'deliveries wait')}.
+          {plural(hops.data?.total ?? 0, '{{number}} delivery waits.', '{{number}} deliveries wait.')}
         </p>
       </div>
       {needs > 0 || held > 0 || almostFull.length > 0 ? (
         <section className="sec" aria-labelledby="needs">
-          <h2 id="needs">Needs you</h2>
+          <h2 id="needs">{t('Needs you')}</h2>
           <ol className="need">
             {problems.map((problem) => (
               <li key={problem.id}>
                 <span className={problem.isGrave ? 'st no' : 'st wait'} aria-hidden="true" />
                 <div className="grow">
                   <p className="b">
-                    {problem.isGrave ? <span className="sr">Grave: </span> : null}
+                    {problem.isGrave ? <span className="sr">{t('Grave:')} </span> : null}
                     {capital(problem.text)}
                   </p>
                   <p className="t2">{problem.cure}</p>
@@ -107,15 +111,15 @@ export function Today() {
               <li key={`${hop.channel} ${hop.nexthop}`}>
                 <span className="st no" aria-hidden="true" />
                 <div className="grow">
-                  <p className="b">{hop.nexthop} does not take our mail</p>
+                  <p className="b">{t('{{nexthop}} does not take our mail', { nexthop: hop.nexthop })}</p>
                   <p className="t2">
                     <code>{hop.first?.recipients.find(({ last }) => last)?.last}</code> ·{' '}
-                    {plural(hop.count, 'message waits', 'messages wait')}
+                    {plural(hop.count, '{{number}} message waits', '{{number}} messages wait')}
                   </p>
                 </div>
                 <span className="acts">
                   <a className="btn small" href={`${hrefOf('queue')}?hop=${encodeURIComponent(hop.nexthop)}`}>
-                    Open queue
+                    {t('Open queue')}
                   </a>
                 </span>
               </li>
@@ -125,12 +129,17 @@ export function Today() {
             <p className="sm t3 after">
               {held > 0 ? (
                 <>
-                  {plural(held, 'message is', 'messages are')} held <a href={hrefOf('protection')}>Look</a>{' '}
+                  {plural(held, '{{number}} message is held', '{{number}} messages are held')}{' '}
+                  <a href={hrefOf('protection')}>{t('Look')}</a>{' '}
                 </>
               ) : null}
               {almostFull.length > 0 ? (
                 <>
-                  {plural(almostFull.length, 'mailbox is', 'mailboxes are')} almost full{' '}
+                  {plural(
+                    almostFull.length,
+                    '{{number}} mailbox is almost full',
+                    '{{number}} mailboxes are almost full',
+                  )}{' '}
                   <a href={hrefOf('people', 'account', almostFull[0]?.id ?? '')}>{almostFull[0]?.name}</a>
                 </>
               ) : null}
@@ -140,7 +149,7 @@ export function Today() {
       ) : null}
       <Flow waiting={hops.data?.total ?? 0} />
       <section className="sec" aria-labelledby="parts">
-        <h2 id="parts">Components</h2>
+        <h2 id="parts">{t('Components')}</h2>
         <ComponentTable components={(components.data?.components ?? []).filter(({ kind }) => kind !== 'job')} />
       </section>
     </>
@@ -152,18 +161,18 @@ function Cure({ problem: { id } }: { readonly problem: Problem }) {
   if (id.startsWith('component:'))
     return (
       <a className="btn small" href={hrefOf('components')}>
-        Components
+        {t('Components')}
       </a>
     )
   if (id.startsWith('lane:'))
     return (
       <a className="btn small" href={hrefOf('queue')}>
-        Open queue
+        {t('Open queue')}
       </a>
     )
   return (
     <a className="btn small" href={hrefOf('log')}>
-      Live log
+      {t('Live log')}
     </a>
   )
 }
@@ -179,13 +188,13 @@ function Flow({ waiting }: { readonly waiting: number }) {
     <section className="sec" aria-labelledby="flow">
       <div className="row">
         <h2 className="grow" id="flow">
-          Mail, last {title}
+          {t('Mail, last {{time}}', { time: title })}
         </h2>
-        <Segments label="Time" value={range} options={RANGES} onChange={setRange} />
+        <Segments label={t('Time')} value={range} options={RANGES} onChange={setRange} />
       </div>
       <div className="flow">
         <Chart
-          label={`Messages an hour in the last ${title}`}
+          label={t('Messages an hour in the last {{time}}', { time: title })}
           times={hours.map(({ at }) => at)}
           series={LINES.map(([name, label, line]) => ({ name: label, line, values: hours.map((hour) => hour[name]) }))}
         />
@@ -197,7 +206,7 @@ function Flow({ waiting }: { readonly waiting: number }) {
                 {title}
               </th>
               <th className="num" scope="col">
-                this hour
+                {t('this hour')}
               </th>
             </tr>
           </thead>
@@ -215,7 +224,7 @@ function Flow({ waiting }: { readonly waiting: number }) {
             <tr>
               <th scope="row">
                 <i className="key" aria-hidden="true" />
-                Failed
+                {t('Failed')}
               </th>
               <td className={total('failed') > 0 ? 'num warn' : 'num'}>{count(total('failed'))}</td>
               <td className="num">{count(last?.failed ?? 0)}</td>
@@ -223,7 +232,7 @@ function Flow({ waiting }: { readonly waiting: number }) {
             <tr>
               <th scope="row">
                 <i className="key" aria-hidden="true" />
-                Waiting now
+                {t('Waiting now')}
               </th>
               <td className="num">{count(waiting)}</td>
               <td className="num t3">–</td>

@@ -1,5 +1,7 @@
 /** The way of one message as a time line with every answer, and the facts beside it. */
+
 import { useState } from 'react'
+import { t } from '../../../app/ui/language.ts'
 import { stream } from '../api.ts'
 import { clockMs, full, moment, size } from '../format.ts'
 import { Copy, Facts, Failed, Ghost, Station } from '../parts.tsx'
@@ -20,11 +22,14 @@ export function Story({ id }: { readonly id: string }) {
     run({ title, path: '/api/v1/queue/changes', body: { action, ids: [id] }, onEnd: trace.reload })
   return (
     <div className="tc">
-      <section className="tl" aria-label="Way of the message">
+      <section className="tl" aria-label={t('Way of the message')}>
         <header>
           <h2>{sentenceOf(one)}</h2>
           <p className="t2">
-            From {one.from || 'the empty sender'} to {one.recipients.map(({ address }) => address).join(', ')}
+            {t('From {{from}} to {{to}}', {
+              from: one.from || t('the empty sender'),
+              to: one.recipients.map(({ address }) => address).join(', '),
+            })}
           </p>
         </header>
         <ol>
@@ -52,7 +57,9 @@ export function Story({ id }: { readonly id: string }) {
               <time>{some?.due ? moment(some.due) : ''}</time>
               <span className="st step" aria-hidden="true" />
               <div>
-                <p className="b">{some?.held ? `Held: ${some.held}` : `Next try at ${nexthop}`}</p>
+                <p className="b">
+                  {some?.held ? t('Held: {{held}}', { held: some.held }) : t('Next try at {{nexthop}}', { nexthop })}
+                </p>
                 <p className="t2">{some?.recipients.map(({ address }) => address).join(', ')}</p>
               </div>
             </li>
@@ -61,42 +68,42 @@ export function Story({ id }: { readonly id: string }) {
         {waiting.length > 0 && may('admin') ? (
           <div className="bt row">
             {waiting.some(({ waiting: some }) => some?.held) ? (
-              <button type="button" className="btn" onClick={() => change('release', 'Release')}>
-                Release
+              <button type="button" className="btn" onClick={() => change('release', t('Release'))}>
+                {t('Release')}
               </button>
             ) : (
               <>
-                <button type="button" className="btn" onClick={() => change('retry', 'Try now')}>
-                  Try now
+                <button type="button" className="btn" onClick={() => change('retry', t('Try now'))}>
+                  {t('Try now')}
                 </button>
-                <button type="button" className="btn" onClick={() => change('hold', 'Hold')}>
-                  Hold
+                <button type="button" className="btn" onClick={() => change('hold', t('Hold'))}>
+                  {t('Hold')}
                 </button>
               </>
             )}
             <a className="btn plain" href={`${hrefOf('queue')}?hop=${encodeURIComponent(waiting[0]?.nexthop ?? '')}`}>
-              Open its next hop
+              {t('Open its next hop')}
             </a>
           </div>
         ) : null}
       </section>
-      <aside className="asd" aria-label="About the message">
-        <h2>For the sender</h2>
+      <aside className="asd" aria-label={t('About the message')}>
+        <h2>{t('For the sender')}</h2>
         <p className="t2">{forSender(one)}</p>
         <p>
           <Copy text={forSender(one)} />
         </p>
-        <h2>Message</h2>
+        <h2>{t('Message')}</h2>
         <Facts
           facts={[
-            ['Id', <code key="id">{one.id}</code>],
-            ['Size', size(one.size)],
-            ['Client', `${one.session.remote.address}, ${one.session.protocol}`],
+            [t('Id'), <code key="id">{one.id}</code>],
+            [t('Size'), size(one.size)],
+            [t('Client'), `${one.session.remote.address}, ${one.session.protocol}`],
           ]}
         />
         {one.findings.length > 0 ? (
           <>
-            <h2>Findings</h2>
+            <h2>{t('Findings')}</h2>
             <Facts facts={one.findings.map(({ name, value }) => [name, String(value)])} />
           </>
         ) : null}
@@ -124,7 +131,7 @@ function RouteOf({ trace }: { readonly trace: MessageTrace }) {
   }
   return (
     <>
-      <h2>Route</h2>
+      <h2>{t('Route')}</h2>
       {steps ? (
         <ol className="route">
           {steps.map((step) => (
@@ -135,7 +142,7 @@ function RouteOf({ trace }: { readonly trace: MessageTrace }) {
         </ol>
       ) : (
         <button type="button" className="btn small" onClick={() => void explain()}>
-          Explain the route
+          {t('Explain the route')}
         </button>
       )}
     </>

@@ -2,6 +2,7 @@
  * The field of the trace as a question, and the way of a message in sentences: events, a summary, a text for the
  * sender. Pure.
  */
+import { t } from '../../../app/ui/language.ts'
 import { plural, size } from '../format.ts'
 import type { Mark } from '../parts.tsx'
 
@@ -65,13 +66,13 @@ interface Event {
 /** The message's way in the order of time. */
 export function eventsOf(trace: MessageTrace): readonly Event[] {
   const { session, at, from, recipients } = trace
-  const by = session.identity ? `, logged in as ${session.identity.user}` : ''
+  const by = session.identity ? t(', logged in as {{user}}', { user: session.identity.user }) : ''
   const events: Event[] = [
     {
       at,
       mark: trace.refused ? 'no' : 'good',
-      what: trace.refused ? 'Refused' : 'Accepted',
-      note: `from ${from || 'the empty sender'} at ${session.remote.address} by ${session.channel}${by}, ${plural(recipients.length, 'recipient', 'recipients')}, ${size(trace.size)}`,
+      what: trace.refused ? t('Refused') : t('Accepted'),
+      note: `${t('from {{from}} at {{address}} by {{channel}}', { from: from || t('the empty sender'), address: session.remote.address, channel: session.channel })}${by}, ${plural(recipients.length, '{{number}} recipient', '{{number}} recipients')}, ${size(trace.size)}`,
       ...(trace.refused ? { talk: [trace.refused] } : {}),
     },
   ]
@@ -82,7 +83,7 @@ export function eventsOf(trace: MessageTrace): readonly Event[] {
       at: step.at,
       mark: step.fault ? 'no' : 'step',
       what: step.plugin,
-      note: `${said}${step.recipient ? ` for ${step.recipient}` : ''} (${step.hook})`,
+      note: `${said}${step.recipient ? t(' for {{recipient}}', { recipient: step.recipient }) : ''} (${step.hook})`,
     })
   }
   for (const delivery of trace.deliveries)
@@ -91,7 +92,7 @@ export function eventsOf(trace: MessageTrace): readonly Event[] {
         events.push({
           at: attempt.at,
           mark: fate.status === 'delivered' ? 'good' : fate.status === 'deferred' ? 'wait' : 'no',
-          what: `${fate.status === 'delivered' ? 'Delivered to' : fate.status === 'deferred' ? 'Put off:' : fate.status === 'removed' ? 'Removed:' : 'Failed:'} ${fate.address}`,
+          what: `${fate.status === 'delivered' ? t('Delivered to') : fate.status === 'deferred' ? t('Put off:') : fate.status === 'removed' ? t('Removed:') : t('Failed:')} ${fate.address}`,
           note: fate.remote ?? `${delivery.channel} ${delivery.nexthop}`,
           talk: [fate.reply],
         })
@@ -100,31 +101,56 @@ export function eventsOf(trace: MessageTrace): readonly Event[] {
 
 /** The sentence of the whole: how many recipients have it. */
 export function sentenceOf(trace: MessageTrace): string {
-  if (trace.refused) return 'This server refused it, so the sender still has it.'
+  if (trace.refused) return t('This server refused it, so the sender still has it.')
   const fates = new Map(trace.recipients.map(({ address }) => [address, 'waiting']))
   for (const { attempts } of trace.deliveries)
     for (const { fates: some } of attempts) for (const { address, status } of some) fates.set(address, status)
   const all = [...fates.values()]
   const done = all.filter((status) => status === 'delivered').length
   const waiting = trace.deliveries.some(({ waiting: one }) => one !== undefined)
-  if (done === all.length) return all.length === 1 ? 'It was delivered.' : `All ${all.length} recipients have it.`
+  if (done === all.length)
+    return all.length === 1 ? t('It was delivered.') : t('All {{number}} recipients have it.', { number: all.length })
   const held = trace.deliveries.find(({ waiting: one }) => one?.held !== undefined)?.waiting?.held
-  const why = held ? `it is held: ${held}` : 'it is tried again'
-  return `${done} of ${plural(all.length, 'recipient has', 'recipients have')} it${waiting ? `; ${why}.` : '.'}`
+  const values = { done, number: all.length, held }
+  if (!waiting)
+    return all.length === 1
+      ? t('{{done}} of {{number}} recipient has it.', values)
+      : t('{{done}} of {{number}} recipients have it.', values)
+  if (held)
+    return all.length === 1
+      ? t('{{done}} of {{number}} recipient has it; it is held: {{held}}.', values)
+      : t('{{done}} of {{number}} recipients have it; it is held: {{held}}.', values)
+  return all.length === 1
+    ? t('{{done}} of {{number}} recipient has it; it is tried again.', values)
+    : t('{{done}} of {{number}} recipients have it; it is tried again.', values)
 }
 
 /** For the person who sent it, in plain words. */
 export function forSender(trace: MessageTrace): string {
-  if (trace.refused) return `Your message was not accepted. The server answered: ${trace.refused}`
+  if (trace.refused) return t('Your message was not accepted. The server answered: {{reply}}', { reply: trace.refused })
   const last = trace.deliveries
     .flatMap(({ attempts }) => attempts.at(-1)?.fates ?? [])
     .find(({ status }) => status !== 'delivered')
   const waiting = trace.deliveries.find(({ waiting: one }) => one)?.waiting
-  if (!last && !waiting) return 'Your message was delivered. The next server has confirmed it.'
-  if (waiting?.held) return 'Your message is with us and undamaged. An administrator looks at it before it goes on.'
+  if (!last && !waiting) return t('Your message was delivered. The next server has confirmed it.')
+  if (waiting?.held) return t('Your message is with us and undamaged. An administrator looks at it before it goes on.')
   if (waiting)
-    return `Your message is with us and undamaged.${last ? ` The server of ${last.address.split('@')[1]} answered: ${last.reply}.` : ''} We try again by ourselves, and you need do nothing.`
-  return `Your message could not be delivered to ${last?.address}. Its server answered: ${last?.reply}`
+    return [
+      t('Your message is with us and undamaged.'),
+      ...(last
+        ? [
+            t('The server of {{domain}} answered: {{reply}}.', {
+              domain: last.address.split('@')[1],
+              reply: last.reply,
+            }),
+          ]
+        : []),
+      t('We try again by ourselves, and you need do nothing.'),
+    ].join(' ')
+  return t('Your message could not be delivered to {{address}}. Its server answered: {{reply}}', {
+    address: last?.address,
+    reply: last?.reply,
+  })
 }
 
 const ADDRESS = /[^\s<>"'?,;]{1,64}@[^\s<>"'?,;]{1,255}/g

@@ -1,8 +1,10 @@
 /**
  * Trace: one field finds a message by address, id, subject or a question; its way is a time line with every answer.
  */
+
 import { type FormEvent, useEffect, useState } from 'react'
 import { Icon } from '../../../app/ui/icon.tsx'
+import { t } from '../../../app/ui/language.ts'
 import { query } from '../api.ts'
 import { moment, size } from '../format.ts'
 import { Empty, Failed, Ghost, type Mark, Station } from '../parts.tsx'
@@ -42,30 +44,30 @@ export function Trace() {
   return (
     <div className="fill">
       <header className="head">
-        <h1>Trace</h1>
+        <h1>{t('Trace')}</h1>
       </header>
       <form className="ask" role="search" onSubmit={submit}>
         <label className="find big">
           <Icon name="search" />
-          <span className="sr">What to trace</span>
+          <span className="sr">{t('What to trace')}</span>
           <input
             value={text}
-            placeholder="Address, message id, subject, or ann@example.org → bob@example.net"
+            placeholder={t('Address, message id, subject, or ann@example.org → bob@example.net')}
             onChange={({ target }) => setText(target.value)}
           />
         </label>
         {asked && !id ? (
           <p className="t3 sm">
-            Understood as:{' '}
+            {t('Understood as:')}{' '}
             {Object.entries(meaning).map(([name, value], index) => (
               <span key={name}>
                 {index > 0 ? ', ' : ''}
-                {name} <b className="t2">{value}</b>
+                {t(name)} <b className="t2">{value}</b>
               </span>
             ))}
-            , {isWide ? 'of all that is kept' : 'last 48 hours'}.{' '}
+            , {isWide ? t('of all that is kept') : t('last 48 hours')}.{' '}
             <button type="button" className="btn link sm" onClick={() => setIsWide(!isWide)}>
-              {isWide ? 'Last 48 hours' : 'Search wider'}
+              {isWide ? t('Last 48 hours') : t('Search wider')}
             </button>
           </p>
         ) : null}
@@ -97,23 +99,23 @@ function Results({
   if (messages.length === 0)
     return (
       <Empty
-        title="No message fits"
-        text={isAsked ? 'Search wider, or with fewer words.' : 'No mail has passed yet.'}
+        title={t('No message fits')}
+        text={isAsked ? t('Search wider, or with fewer words.') : t('No mail has passed yet.')}
       />
     )
   return (
-    <div className="scrollx grow" role="region" aria-label="Messages" tabIndex={0}>
+    <div className="scrollx grow" role="region" aria-label={t('Messages')} tabIndex={0}>
       <table className="tbl">
         <thead>
           <tr>
-            <th scope="col">Time</th>
-            <th scope="col">From</th>
-            <th scope="col">To</th>
+            <th scope="col">{t('When')}</th>
+            <th scope="col">{t('From')}</th>
+            <th scope="col">{t('To')}</th>
             <th scope="col" className="wide">
-              Subject
+              {t('Subject')}
             </th>
             <th scope="col" className="num wide">
-              Size
+              {t('Size')}
             </th>
           </tr>
         </thead>
@@ -127,7 +129,7 @@ function Results({
                 </Station>
               </th>
               <td>
-                <span className="cut cell-value">{one.from || '(empty)'}</span>
+                <span className="cut cell-value">{one.from || t('(empty)')}</span>
               </td>
               <td>
                 <span className="cut cell-value">{one.to.join(', ')}</span>
@@ -140,7 +142,7 @@ function Results({
           ))}
         </tbody>
       </table>
-      {isComplete ? null : <p className="t3 sm after-table">There are more: narrow the search.</p>}
+      {isComplete ? null : <p className="t3 sm after-table">{t('There are more: narrow the search.')}</p>}
     </div>
   )
 }
