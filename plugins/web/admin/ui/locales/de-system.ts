@@ -79,7 +79,6 @@ export const system: Readonly<Record<string, string>> = {
   'What administrators change, here or by the command line, is written down.':
     'Was Administratoren hier oder auf der Kommandozeile ändern, wird festgehalten.',
   What: 'Was',
-  Details: 'Einzelheiten',
   Earlier: 'Früher',
   Newest: 'Neueste',
   'Remove {{name}}?': '{{name}} entfernen?',

@@ -49,9 +49,6 @@ export function History() {
                 <th scope="col">{t('When')}</th>
                 <th scope="col">{t('By')}</th>
                 <th scope="col">{t('What')}</th>
-                <th scope="col" className="wide">
-                  {t('Details')}
-                </th>
               </tr>
             </thead>
             <tbody>
@@ -62,10 +59,8 @@ export function History() {
                   </th>
                   <td>{one.by}</td>
                   <td>
-                    <span className="b">{one.what}</span> {one.about ?? ''}
-                    <div className="t2 sm narrow">{details(one)}</div>
+                    <span className="b">{one.what}</span> {one.about ?? ''} <span className="t2">{details(one)}</span>
                   </td>
-                  <td className="t2 wide">{details(one)}</td>
                 </tr>
               ))}
             </tbody>
