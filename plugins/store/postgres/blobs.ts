@@ -33,7 +33,7 @@ const OPEN = {
   text: `select size, value is null as chunked, substring(value from $2::integer + 1 for $3::integer) as part
     from blobs where id = $1`,
 }
-/** Durable with the statement that keeps it: the log is written in order. */
+/** Durable with the statement that keeps it, because the log is written in order. A crash before that may lose it. */
 const ADD_CHUNK = {
   name: 'chunk',
   text: `with relaxed as (select set_config('synchronous_commit', 'off', true))
@@ -46,9 +46,12 @@ const ADOPT = {
 }
 const KEEP = {
   name: 'keep',
-  text: `with staged as (delete from staging where id = $1 returning id)
-    insert into blobs (id, since, size) select id, now_ms(), $2::bigint from staged on conflict (id) do nothing`,
+  text: `with whole as (select count(*) = $3::integer as is from chunks where id = $1),
+    staged as (delete from staging using whole where id = $1 and whole.is returning id)
+    insert into blobs (id, since, size) select id, now_ms(), $2::bigint from staged on conflict (id) do nothing
+      returning id`,
 }
+const KEPT = { name: 'kept', text: 'select id from blobs where id = $1' }
 
 export class PostgresBlobs implements Blobs {
   readonly #deps: BlobsDeps
@@ -240,7 +243,11 @@ class Staging {
 
   async keep(size: number): Promise<void> {
     await this.flush()
-    await this.#connections.query({ ...KEEP, values: [this.#id, size] })
+    const connections = this.#connections
+    const [kept] = await connections.query({ ...KEEP, values: [this.#id, size, this.#count] })
+    // An attempt whose answer was lost may have kept it.
+    const [before] = kept ? [kept] : await connections.query({ ...KEPT, values: [this.#id] })
+    if (!before) throw new IemsError('IEMS_STORE_FAILED', { path: 'The database', why: 'a crash took staged content' })
     this.#isKept = true
   }
 

@@ -26,7 +26,10 @@ const MAX_ATTEMPTS = 10
 export class Connections {
   readonly #options: ConnectionsOptions
   readonly #idle: Session[] = []
+  /** Those for statements. */
   readonly #all = new Set<Session>()
+  /** Those that callers have opened for themselves. */
+  readonly #apart = new Set<Session>()
   readonly #waiting: ((session: Session | undefined) => void)[] = []
   readonly #underWay = new Set<Promise<unknown>>()
   #opening = 0
@@ -54,12 +57,12 @@ export class Connections {
     return running
   }
 
-  /** A further connection, which the caller closes. */
+  /** A connection apart from those for statements, which the caller closes. */
   async open(): Promise<Session> {
     this.check()
     const session = await this.#connect()
-    this.#all.add(session)
-    void session.ended.then(() => this.#all.delete(session))
+    this.#apart.add(session)
+    void session.ended.then(() => this.#apart.delete(session))
     return session
   }
 
@@ -68,7 +71,7 @@ export class Connections {
     this.#isClosed = true
     await Promise.allSettled(this.#underWay)
     for (const wake of this.#waiting.splice(0)) wake(undefined)
-    await Promise.all([...this.#all].map((session) => session.close()))
+    await Promise.all([...this.#all, ...this.#apart].map((session) => session.close()))
   }
 
   async #attempts<T>(work: (session: Session, attempt: number) => Promise<T>): Promise<T> {
