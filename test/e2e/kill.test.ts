@@ -60,7 +60,10 @@ test(`every message answered 250 survives ${KILLS} kills`, async (t) => {
   }
 
   const last = await startProcess(t, folder)
-  const missing = () => [...acknowledged].filter((number) => !arrived().has(number))
+  const missing = () => {
+    const places = arrived()
+    return [...acknowledged].filter((number) => !places.has(number))
+  }
   const arrived = () => {
     const places = new Map<number, number[]>()
     sink.messages.forEach(({ from }, index) => {

@@ -69,7 +69,7 @@ async function startLoad(t: TestContext, url: string | readonly string[], primar
     while (!isOver) {
       await send(
         port,
-        () => ++count,
+        () => (isOver ? undefined : ++count),
         (number) => acknowledged.add(number),
       )
       await delay(50)
@@ -109,6 +109,7 @@ async function startLoad(t: TestContext, url: string | readonly string[], primar
     },
     async finish(): Promise<string> {
       isOver = true
+      await Promise.all(clients)
       // As long as anything arrives, it only takes its time.
       for (let before = -1; missing().length > 0 && before !== sink.messages.length; ) {
         before = sink.messages.length
@@ -129,7 +130,8 @@ async function startLoad(t: TestContext, url: string | readonly string[], primar
           )
       }
       for (const { process } of servers) process.kill('SIGKILL')
-      await Promise.all(clients)
+      const large = sink.messages.filter(({ raw }) => raw.length > 50_000)
+      assert.ok(large.length > 0 && large.every(({ raw }) => /x(\r\n)+$/.test(raw)), 'large bodies are whole')
       return `${acknowledged.size} answered with 250, ${repeated} arrived twice`
     },
   }

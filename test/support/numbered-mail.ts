@@ -5,18 +5,24 @@ import { replyChecker } from './smtp-talk.ts'
 /** A body above the limit for records, so that files and chunks are killed as well. */
 const LARGE = 100_000
 
-/** Sends numbered messages until the connection ends; tells which were answered 250. */
-export async function send(port: number, next: () => number, acknowledged: (number: number) => void): Promise<void> {
+/** Sends messages with the next numbers until the connection or the numbers end; tells which were answered 250. */
+export async function send(
+  port: number,
+  next: () => number | undefined,
+  acknowledged: (number: number) => void,
+): Promise<void> {
   const socket = connect(port, '127.0.0.1')
   let number = 0
   let step = 0
   let text = ''
   const check = replyChecker()
   const say = (line: string) => socket.write(`${line}\r\n`)
-  const steps = [
+  const steps: (() => unknown)[] = [
     () => say('EHLO client.test'),
     () => {
-      number = next()
+      const given = next()
+      if (given === undefined) return socket.destroy()
+      number = given
       say(`MAIL FROM:<${number}@from.test>\r\nRCPT TO:<${number}@to.test>\r\nDATA`)
     },
     () => {},
