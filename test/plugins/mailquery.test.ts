@@ -177,8 +177,20 @@ test('a query that is asked again reads no entries, and knows what another kerne
   // The account's last change, and what has changed since.
   assert.ok(again.scans <= 2, `${again.scans} scans`)
 
+  assert.deepEqual((await names(unread)).length, 6)
   allowed(await there.mail.setFlags(inbox, [[2, 2]], { how: 'add', flags: ['\\Seen'] }))
   assert.deepEqual((await names(unread)).length, 5)
+  const [, two] = await here.query.emails({ account: 'ann', condition: inInbox })
+  assert.deepEqual(two?.flags, ['\\Seen'], 'a result that a flag leaves as it is has the email of now')
+  assert.deepEqual(await here.query.emailsById('ann', [two.id, 'unknown']), [two])
+  assert.deepEqual(await there.query.emailsById('ann', [two.id]), [two], 'an account that was not queried')
+  const flaggedFirst = async () =>
+    (await here.query.emails({ account: 'ann', condition: inInbox, order: [{ by: 'flag', flag: '\\Seen' }] }))[0]?.id
+  assert.equal(await flaggedFirst(), two.id)
+  allowed(await there.mail.setFlags(inbox, [[2, 2]], { how: 'remove', flags: ['\\Seen'] }))
+  allowed(await there.mail.setFlags(inbox, [[1, 1]], { how: 'add', flags: ['\\Seen'] }))
+  assert.notEqual(await flaggedFirst(), two.id)
+  assert.deepEqual((await names(unread)).includes('INBOX one'), false)
   allowed(await there.mail.move(archive, [[1, 1]], inbox))
   assert.deepEqual((await names(inInbox)).toSorted(), ['Archive one', 'INBOX one', 'INBOX three', 'INBOX two'])
   allowed(await there.mail.expunge(inbox, [[3, 3]]))

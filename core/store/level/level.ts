@@ -25,12 +25,21 @@ export interface LevelStoreOptions {
   readonly readers?: ReadersGate
 }
 
+/** Records that a scan reads at once: few at first, because most ranges are small. */
+const FIRST_RECORDS = 16
+const NEXT_RECORDS = 1000
+
 export async function* scanRecords(
   records: Records,
-  { from, to, limit = -1, reverse = false }: Range,
+  { from, to, limit = Number.POSITIVE_INFINITY, reverse = false }: Range,
 ): ReturnType<Store['scan']> {
-  for await (const [key, value] of records.iterator({ gte: recordKey(from), lt: recordKey(to), limit, reverse })) {
-    yield [readRecordKey(key), value]
+  await using iterator = records.iterator({ gte: recordKey(from), lt: recordKey(to), reverse })
+  let left = limit
+  for (let most = FIRST_RECORDS; left > 0; most = NEXT_RECORDS) {
+    const found = await iterator.nextv(Math.min(most, left))
+    if (found.length === 0) return
+    left -= found.length
+    for (const [key, value] of found) yield [readRecordKey(key), value]
   }
 }
 

@@ -16,6 +16,8 @@ export interface AccountEmailsDeps {
   readonly maxKeywords: number
 }
 
+/** Emails that are read at the same time. */
+const TOGETHER = 20
 const NO_EMAIL = refused('NONEXISTENT', 'There is no such email')
 
 export function createAccountEmails({ store, changeAccount, maxKeywords }: AccountEmailsDeps) {
@@ -35,9 +37,12 @@ export function createAccountEmails({ store, changeAccount, maxKeywords }: Accou
   }
 
   async function* emails(account: string, ids: readonly string[]): AsyncGenerator<AccountEmail> {
-    for (const id of ids) {
-      const email = mergeEntries(await placesOf(account, id))
-      if (email) yield email
+    for (let start = 0; start < ids.length; start += TOGETHER) {
+      const placed = await Promise.all(ids.slice(start, start + TOGETHER).map((id) => placesOf(account, id)))
+      for (const entries of placed) {
+        const email = mergeEntries(entries)
+        if (email) yield email
+      }
     }
   }
 

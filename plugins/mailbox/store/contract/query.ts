@@ -118,6 +118,8 @@ export interface MailQueryApi {
   threads(query: MailboxThreads): Promise<readonly ThreadTree[]>
   /** Emails of all mailboxes of an account that meet the condition, each once. */
   emails(query: AccountSearch): Promise<readonly AccountEmail[]>
+  /** As `MailStoreApi.emails`, from memory for an account that was queried recently. */
+  emailsById(account: string, ids: readonly string[]): Promise<readonly AccountEmail[]>
 }
 
 export const MailQuery = defineService<MailQueryApi>('mailquery')

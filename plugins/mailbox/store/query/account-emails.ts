@@ -3,6 +3,7 @@
  */
 import { Pace } from 'iems'
 import type { AccountEmail, Entry, Mailbox, MailboxRef, Place, Uids } from '../api.ts'
+import type { Candidate } from './conditions.ts'
 
 export interface CollectDeps {
   mailboxes(account: string): Promise<readonly Mailbox[]>
@@ -21,7 +22,8 @@ export async function collectEmails(
   for (const mailbox of await mailboxes(account)) {
     if (mailbox.noSelect) continue
     for await (const entry of entries(mailbox, ALL)) {
-      await pace.due()
+      const turn = pace.due()
+      if (turn) await turn
       signal?.throwIfAborted()
       const place = { mailbox: mailbox.id, entry }
       const before = emails.get(entry.email)
@@ -42,6 +44,15 @@ export function mergeEntries(entries: readonly PlacedEntry[]): AccountEmail | un
   return first && others.reduce(merge, emailOf(first))
 }
 
+/** An email as conditions test it. */
+export function candidateOf(of: AccountEmail) {
+  const { id: email, places, thread, flags, modseq, received, saved, size } = of
+  const mailboxes = places.map(({ mailbox }) => mailbox)
+  return { email, mailboxes, thread, flags, modseq, received, saved, size, of } satisfies Candidate & {
+    of: AccountEmail
+  }
+}
+
 /** RFC 8621 section 4.1.1. */
 const keywordOf = (flag: string) => (flag.startsWith('\\') ? `$${flag.slice(1).toLowerCase()}` : flag)
 
@@ -51,11 +62,8 @@ function emailOf({ mailbox, entry }: PlacedEntry): AccountEmail {
   const { uid, email, thread, flags, received, saved, size, modseq } = entry
   const place: Place = { mailbox, uid }
   const own = flags.filter((flag) => flag !== '\\Deleted').map(flagName)
-  return {
-    ...{ id: email, thread, places: [place], received, saved, size, modseq },
-    flags: own,
-    keywords: own.map(keywordOf),
-  }
+  const keywords = own.map(keywordOf)
+  return { id: email, thread, places: [place], received, saved, size, modseq, flags: own, keywords }
 }
 
 function merge(email: AccountEmail, placed: PlacedEntry): AccountEmail {

@@ -41,6 +41,7 @@ export function createQuery(deps: QueryDeps): MailQueryApi {
     sort: (query) => sortMailbox(summaries, query),
     threads: (query) => threadMailbox(summaries, query),
     emails: (query) => findEmails({ accounts, searching, summaries }, query),
+    emailsById: (account, ids) => accounts.emails(account, ids),
   }
 }
 
@@ -76,12 +77,12 @@ async function findEmails(
   const { emails, results } = await deps.accounts.of(query)
   const text = textOf({ condition: query.condition, order, collapseThreads })
   const before = results.get(text)
-  if (before) return before
+  if (before) return before.emails
   const matching = await searchEmails(deps.searching, query, emails)
   const sorted = await inOrder(deps.summaries, query, { emails: matching, order })
   const threads = new Set<string>()
   const found = collapseThreads ? sorted.filter(({ thread }) => !threads.has(thread) && threads.add(thread)) : sorted
-  results.set(text, found)
+  results.set(text, { condition: query.condition, order, emails: found })
   return found
 }
 

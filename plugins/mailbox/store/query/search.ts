@@ -8,6 +8,7 @@
 import { Pace } from 'iems'
 import type { AccountEmail, Condition, Email, Entry, MailboxRef, TextQuery, Uids } from '../api.ts'
 import { intersectUids } from '../uids.ts'
+import { candidateOf } from './account-emails.ts'
 import {
   type Candidate,
   cheapestFirst,
@@ -38,6 +39,8 @@ interface Search {
 
 /** Messages read before `progress` is called. */
 const TURN = 200
+/** Emails that are tested between checks for other sessions. */
+const SLICE = 100
 const ALL: Uids = [[1, 4_294_967_295]]
 
 export async function* searchMailbox(
@@ -69,26 +72,22 @@ export async function searchEmails(
 ): Promise<readonly AccountEmail[]> {
   const search = { ...asked, condition: cheapestFirst(asked.condition) }
   const pace = new Pace()
-  const possible: (Candidate & { readonly of: AccountEmail })[] = []
+  const possible: AccountEmail[] = []
   let isDecided = true
-  for (const of of emails) {
-    const turn = pace.due()
-    if (turn) await turn
-    const { id: email, places, thread, flags, modseq, received, saved, size } = of
-    const mailboxes = places.map(({ mailbox }) => mailbox)
-    const candidate = { email, mailboxes, thread, flags, modseq, received, saved, size, of }
-    const answer = recordMeets(search.condition, candidate)
+  for (const [index, email] of emails.entries()) {
+    if (index % SLICE === 0) await pace.due()
+    const answer = recordMeets(search.condition, candidateOf(email))
     if (answer === false) continue
-    possible.push(candidate)
+    possible.push(email)
     isDecided &&= answer === true
   }
-  if (isDecided) return possible.map(({ of }) => of)
+  if (isDecided) return possible
   const placeOf = ({ of }: { readonly of: AccountEmail }) => {
     const [{ mailbox, uid }] = of.places as readonly [AccountEmail['places'][number]]
     return { mailbox: { account: asked.account, id: mailbox }, uid }
   }
   const found: AccountEmail[] = []
-  for await (const { of } of sift(deps, search, possible, placeOf)) found.push(of)
+  for await (const { of } of sift(deps, search, possible.map(candidateOf), placeOf)) found.push(of)
   return found
 }
 

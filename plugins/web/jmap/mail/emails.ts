@@ -44,7 +44,7 @@ export function emailType(deps: EmailSetDeps): ObjectType<EmailCondition> {
       if (!ids) throw new MethodError('requestTooLarge', 'Name the ids of emails')
       const view = await viewOf(deps, account, call)
       const found: JmapObject[] = []
-      for await (const email of deps.mail.emails(account, ids)) {
+      for (const email of await deps.query.emailsById(account, ids)) {
         const content = view.sees(email) ? await deps.mail.email(email.id) : undefined
         if (!content) continue
         const facts = factsOf(email)
