@@ -125,6 +125,7 @@ test('each package that core uses has the places the plan gives it', () => {
       'manual',
       'options',
       'plugin-commands',
+      'program',
       'queue',
       'responder/responder',
       'send',

@@ -5,61 +5,17 @@
  * error suggests a remedy; it contains no server logic.
  */
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { Command } from 'commander'
+import type { Command } from 'commander'
 import { IemsError } from '../api/errors.ts'
 import type { CommandShape, ControlRequest } from '../control/protocol.ts'
 import { infoOf } from '../runtime/command-fields.ts'
 import { loadConfig } from '../runtime/config.ts'
 import { ask, askRaw } from './ask.ts'
-import { addBackup } from './backup.ts'
-import { addChecks } from './check.ts'
-import { addDoctor } from './doctor.ts'
-import { showEveryCommand } from './help.ts'
-import { addInit } from './init/init.ts'
-import { addManual } from './manual.ts'
 import { runOffline } from './offline.ts'
 import { addPluginCommands } from './plugin-commands.ts'
 import { type Common, fail } from './print.ts'
-import { addQueue } from './queue.ts'
+import { program } from './program.ts'
 import { rehearse } from './rehearse.ts'
-import { addResponder } from './responder/responder.ts'
-import { addSend } from './send.ts'
-import { addServer } from './server.ts'
-import { addStart } from './start.ts'
-import { addWatch } from './watch.ts'
-
-function version(): string {
-  // This file is in core/ in a checkout, and in dist/core/ in a package.
-  for (const up of ['../../package.json', '../../../package.json']) {
-    try {
-      return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version
-    } catch {
-      // Try the other path.
-    }
-  }
-  return 'unknown'
-}
-
-function program(): Command {
-  const iems = new Command('iems').description('All-in-one messaging server').version(version())
-  showEveryCommand(iems)
-  for (const add of [
-    addInit,
-    addBackup,
-    addDoctor,
-    addStart,
-    addChecks,
-    addServer,
-    addSend,
-    addQueue,
-    addWatch,
-    addResponder,
-    addManual,
-  ])
-    add(iems)
-  return iems
-}
 
 /** The commands of plugins, from the running server or else from the configuration. */
 async function pluginCommands(options: Common): Promise<readonly CommandShape[]> {

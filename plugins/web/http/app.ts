@@ -51,7 +51,7 @@ export async function createApp(deps: AppDeps): Promise<App> {
   const sockets = new Sockets({ clock: deps.clock, log, maxMessage: options.limits.body })
   let connections: Connections | undefined
   const app = fastify({
-    bodyLimit: options.limits.body,
+    bodyLimit: bodyLimitOf(options.limits.body),
     routerOptions: { maxParamLength: 500, ignoreTrailingSlash: false, caseSensitive: true },
     exposeHeadRoutes: true,
     logger: false,
@@ -138,6 +138,9 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Http
   return reply.type('application/problem+json').send(JSON.stringify(problemOf(problem)))
 }
 
+/** Fastify refuses a limit of 0, which routes that expect no body have. */
+const bodyLimitOf = (limit: number) => Math.max(1, limit)
+
 function addRoute(app: FastifyInstance, one: Exclude<Registered, { kind: 'socket' }>, deps: AppDeps): void {
   const { route } = one
   const host = 'host' in route ? route.host : undefined
@@ -147,7 +150,7 @@ function addRoute(app: FastifyInstance, one: Exclude<Registered, { kind: 'socket
     method: 'method' in route && route.method !== undefined ? route.method : 'GET',
     url: one.kind === 'files' ? `${route.path.replace(/\/$/, '')}/*` : route.path,
     ...(host === undefined ? {} : { constraints: { host } }),
-    ...(bodyLimit === undefined ? {} : { bodyLimit }),
+    ...(bodyLimit === undefined ? {} : { bodyLimit: bodyLimitOf(bodyLimit) }),
     // Files have their compressed forms; events must not wait in a compressor.
     ...(one.kind === 'files' || one.kind === 'events' ? { compress: false } : {}),
     async onRequest(request) {
