@@ -1,6 +1,7 @@
 /** The records of a mail domain: made, compared with Debian's bind9, published to it; ports and policy examined. */
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
+import { get } from 'node:https'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { CertificateService, createDns, definePlugin, dnsOptions, type PluginEntry, secret, selfSigned } from 'iems'
@@ -15,12 +16,18 @@ import * as z from 'zod'
 import { type Named, startNamed } from '../support/bind9.ts'
 import { freePort, tempFolder } from '../support/running-server.ts'
 
+const LOGO = `<?xml version="1.0" encoding="utf-8"?>
+<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" version="1.2" baseProfile="tiny-ps" viewBox="0 0 64 64">
+<title>Own &amp; Söhne</title><defs><linearGradient id="g"><stop offset="0" stop-color="#fff"/></linearGradient></defs>
+<circle id="c" cx="32" cy="32" r="30" fill="url(#g)"/><use xlink:href="#c"/></svg>`
+
 const closing: (() => unknown)[] = []
 const scope = { after: (end: () => unknown) => void closing.push(end) }
 const HOST = 'mail.own.test'
 const signer = selfSigned([HOST, 'mta-sts.own.test'])
 let named: Named
 let ca: string
+let logo: string
 let smtpPort: number
 let webPort: number
 let kernel: TestKernel
@@ -52,6 +59,8 @@ before(async () => {
   })
   ca = join(await tempFolder(scope), 'ca.pem')
   await writeFile(ca, signer.cert)
+  logo = join(await tempFolder(scope), 'logo.svg')
+  await writeFile(logo, LOGO)
   ;[smtpPort, webPort] = [await freePort(), await freePort()]
   kernel = await start([])
 })
@@ -77,7 +86,7 @@ function start(more: readonly PluginEntry[]): Promise<TestKernel> {
       domain({
         domains: ['own.test'],
         tlsReports: ['mailto:tls@own.test'],
-        bimi: { logo: 'https://own.test/logo.svg' },
+        bimi: { logo, evidence: 'https://ca.test/own.pem' },
         ca,
         policyPort: webPort,
         ports: [
@@ -117,7 +126,7 @@ test('the records of a domain, ready to paste', async () => {
     'mta-sts.own.test. IN CNAME mail.own.test.',
     '_smtp._tls.own.test. IN TXT "v=TLSRPTv1; rua=mailto:tls@own.test"',
     '_25._tcp.mail.own.test. IN TLSA 3 1 1 …',
-    'default._bimi.own.test. IN TXT "v=BIMI1; l=https://own.test/logo.svg"',
+    'default._bimi.own.test. IN TXT "v=BIMI1; l=https://mail.own.test/.well-known/bimi/logo.svg; a=https://ca.test/own.pem"',
     'autoconfig.own.test. IN CNAME mail.own.test.',
     'autodiscover.own.test. IN CNAME mail.own.test.',
     '_imaps._tcp.own.test. IN SRV 0 1 993 mail.own.test.',
@@ -174,6 +183,44 @@ test('check says what is missing and wrong; publish mends it and leaves other te
     (await check()).filter((line) => !/ok$/.test(line)),
     ['dkim two._domainkey.own.test TXT missing'],
   )
+})
+
+test('the logo is served where its record says, and one that receivers refuse is refused at the start', async (t) => {
+  const answer = await new Promise<{ type: string | undefined; text: string }>((resolve, reject) =>
+    get(
+      { host: '127.0.0.1', port: webPort, path: '/.well-known/bimi/logo.svg', servername: HOST, ca: signer.cert },
+      async (response) =>
+        resolve({
+          type: response.headers['content-type'],
+          text: Buffer.concat(await response.toArray()).toString(),
+        }),
+    ).on('error', reject),
+  )
+  assert.deepEqual(answer, { type: 'image/svg+xml', text: LOGO })
+  const file = join(await tempFolder(t), 'logo.svg')
+  const start = async (text: string) => {
+    await writeFile(file, text)
+    return createTestKernel(t, { plugins: [domain({ domains: ['own.test'], bimi: { logo: file } })] })
+  }
+  const edited = (from: string | RegExp, to: string) => LOGO.replace(from, to)
+  for (const [text, why] of [
+    [edited('tiny-ps', 'tiny'), /needs baseProfile="tiny-ps"/],
+    [edited('version="1.2"', 'version="1.1"'), /needs version="1.2"/],
+    [edited('viewBox', 'x="0" viewBox'), /attributes x and y/],
+    [edited(/<title>.*<\/title>/, ''), /needs a <title>/],
+    [edited('Own', 'O'.repeat(70)), /more than 64 characters/],
+    [edited('</svg>', '<script>1</script></svg>'), /<script> is not allowed/],
+    [edited('</svg>', '<image xlink:href="data:image/png;base64,AA=="/></svg>'), /<image> is not allowed; xlink:href/],
+    [edited('</svg>', '<g><animate/></g></svg>'), /<animate> is not allowed/],
+    [edited('#c"/>', 'https://far.test/x#c"/>'), /xlink:href refers to another file/],
+    [edited('url(#g)', "url( 'https://far.test/x')"), /fill refers to another file/],
+    [edited('<circle', '<circle onclick="x()"'), /onclick is not allowed/],
+    [edited('<svg', '<!DOCTYPE svg [<!ENTITY a "b">]><svg'), /document type/],
+    [edited('</svg>', ''), /not well-formed/],
+    [edited('</svg>', `<desc>${'d'.repeat(33_000)}</desc></svg>`), /receivers show up to 32768/],
+    ['no xml', /is no SVG Tiny PS/],
+  ] as const)
+    await assert.rejects(start(text), why, text.slice(0, 300))
 })
 
 test('the daily check is kept, shown as problems, and offered to other plugins', async () => {

@@ -15,7 +15,7 @@ import { mailsort } from '../../plugins/mailbox/mailsort/index.ts'
 import { createDirectoryKernel } from '../support/directory.ts'
 import { startDovecot, whyNoDovecot } from '../support/dovecot.ts'
 import { createImapKernel } from '../support/imap-talk.ts'
-import { fillMaildir, seenBy } from '../support/move.ts'
+import { fillMaildir, imapClient, numbered, seenBy } from '../support/move.ts'
 import { tempFolder } from '../support/running-server.ts'
 
 const run = promisify(execFile)
@@ -155,6 +155,51 @@ test('a Maildir on disk is what Dovecot shows of it, with its UIDs', { skip: why
   const plain = (folders: typeof there) => folders.map(({ subscribed: _, ...rest }) => rest)
   assert.deepEqual(plain(here.filter(({ name }) => names.has(name))), plain(there))
   assert.match(texts(await command('move maildir', { values })).join('\n'), /nothing differs/)
+})
+
+test('an mdbox or sdbox on disk is what Dovecot shows of it, also after changes', {
+  skip: whyNoDovecot() ?? false,
+}, async (t) => {
+  for (const kind of ['mdbox', 'sdbox']) {
+    const dovecot = await startDovecot(t, { users: ['ann'], settings: `mail_location = ${kind}:~/box\n` })
+    const access = { port: dovecot.imap, user: 'ann' }
+    const client = await imapClient(access)
+    await client.mailboxCreate('Grüße/v1.2')
+    await client.mailboxSubscribe('Grüße/v1.2')
+    for (let n = 0; n < 6; n++)
+      await client.append(
+        n % 3 === 0 ? 'Grüße/v1.2' : 'INBOX',
+        numbered(n),
+        [['\\Seen'], ['later', '\\Flagged'], []][n % 3],
+        new Date(1.6e12 + n * 1e6),
+      )
+    const compared = async () => {
+      const there = await seenBy(access, { uids: true })
+      const here = new Map((await seenBy({ port, user: 'ann' }, { uids: true })).map((folder) => [folder.name, folder]))
+      assert.deepEqual(
+        there.map(({ name }) => here.get(name)),
+        there,
+        kind,
+      )
+    }
+    const { command, port } = await createImapKernel(t, { plugins: [move()] })
+    const values = { account: 'ann', path: join(dovecot.folder, 'mail/ann/box'), keepUids: true }
+    await command('move mdbox', { values })
+    await compared()
+    assert.match(texts(await command('move mdbox', { values })).join('\n'), /nothing differs/)
+    await client.mailboxOpen('INBOX')
+    await client.messageDelete('1')
+    await client.messageFlagsAdd('1', ['\\Answered'])
+    await client.append('INBOX', numbered(7))
+    await client.logout()
+    await command('move mdbox', { values })
+    await compared()
+  }
+  const { command } = await createImapKernel(t, { plugins: [move()] })
+  await assert.rejects(
+    command('move mdbox', { values: { account: 'ann', path: '/etc' } }),
+    /neither an mdbox nor an sdbox/,
+  )
 })
 
 const TAKEOUT = [

@@ -3,6 +3,7 @@
  *
  * This file assembles the parts; start reading at domains.ts.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { CertificateService, definePlugin, readAuthorities, type SetupContext } from 'iems'
 import { Directory } from '../../directory/store/api.ts'
 import { Dkim } from '../../filter/dkim/api.ts'
@@ -12,6 +13,7 @@ import { Zones } from '../zones/api.ts'
 import { Domains } from './api.ts'
 import { createCommands } from './commands.ts'
 import { MailDomains } from './domains.ts'
+import { readLogo, serveLogo } from './logo.ts'
 import { type Options, options } from './options.ts'
 import { servePolicy } from './policy.ts'
 
@@ -41,12 +43,18 @@ export const domain = definePlugin({
     })
     ctx.offer(Domains, domains)
     const http = ctx.find(Http)
-    if (http) servePolicy(http, (name) => domains.policy(name))
+    const logo = await readLogo(config)
+    if (http) {
+      servePolicy(http, (name) => domains.policy(name))
+      serveLogo(http, logo)
+    }
     ctx.schedule({ name: 'check', every: DAY_MS, first: FIRST_MS, run: () => domains.daily() })
     return {
       health: () => domains.problems(),
       commands: createCommands(domains),
-      refresh: async () => config.ca === undefined || (await readAuthorities(config.ca)) === ca,
+      refresh: async () =>
+        (config.ca === undefined || (await readAuthorities(config.ca)) === ca) &&
+        isDeepStrictEqual(await readLogo(config), logo),
     }
   },
 })

@@ -32,12 +32,16 @@ const dmarc = z
   })
   .prefault({})
 
+const place = z
+  .string()
+  .max(1000)
+  .regex(/^(?:https:\/\/[^\s;,]+|\/.+)$/, "must be 'https://…' or the absolute path of a file")
+
 const bimi = z.strictObject({
-  logo: z.url({ protocol: /^https$/ }).describe('URL of the logo (SVG Tiny PS).'),
-  evidence: z
-    .url({ protocol: /^https$/ })
-    .optional()
-    .describe('URL of its certificate (VMC or CMC, PEM).'),
+  logo: place.describe(
+    'Logo: its URL, or an SVG Tiny PS file, which the http plugin serves and which is examined at the start.',
+  ),
+  evidence: place.optional().describe('Its certificate (VMC or CMC, PEM): URL or file.'),
 })
 
 export const options = z.strictObject({

@@ -7,6 +7,7 @@ import { createHash, X509Certificate } from 'node:crypto'
 import type { DnsRecords, RecordType } from 'iems'
 import type { SrvRecord } from '../clients/api.ts'
 import type { Purpose, WantedRecord } from './api.ts'
+import { EVIDENCE_PATH, LOGO_PATH, logoUrl } from './logo.ts'
 import type { Options } from './options.ts'
 import { policyId, policyText } from './policy.ts'
 
@@ -66,7 +67,7 @@ export async function wantedRecords(domain: string, deps: WantedDeps): Promise<W
         ),
       ),
     )
-  return [...records, ...tlsaOf(deps), ...bimiOf(domain, options), ...clientRecords(domain, deps)]
+  return [...records, ...tlsaOf(deps), ...bimiOf(domain, deps), ...clientRecords(domain, deps)]
 }
 
 const spfOf = ({ spf }: Options) => ['v=spf1', 'mx', ...spf.also, spf.others].join(' ')
@@ -88,12 +89,11 @@ function tlsaOf(deps: WantedDeps): WantedRecord[] {
     .map(({ host }) => optional(make('tlsa', `_25._tcp.${host}`, 'TLSA', [data], 'The key of the server (DANE).')))
 }
 
-function bimiOf(domain: string, { bimi }: Options): WantedRecord[] {
+function bimiOf(domain: string, { options: { bimi }, hostname }: WantedDeps): WantedRecord[] {
   if (!bimi) return []
-  const evidence = bimi.evidence === undefined ? '' : `; a=${bimi.evidence}`
-  return [
-    optional(text('bimi', `default._bimi.${domain}`, `v=BIMI1; l=${bimi.logo}${evidence}`, 'The logo of the domain.')),
-  ]
+  const logo = logoUrl(bimi.logo, LOGO_PATH, hostname)
+  const evidence = bimi.evidence === undefined ? '' : `; a=${logoUrl(bimi.evidence, EVIDENCE_PATH, hostname)}`
+  return [optional(text('bimi', `default._bimi.${domain}`, `v=BIMI1; l=${logo}${evidence}`, 'The logo of the domain.'))]
 }
 
 function clientRecords(domain: string, deps: WantedDeps): WantedRecord[] {

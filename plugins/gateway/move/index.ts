@@ -39,7 +39,7 @@ export const move = definePlugin({
     const isHere = async (account: string) => config.proxy !== undefined && (await places.of(account)) === 'here'
     const commands = {
       'move imap': createImapCommand({ ...deps, server: config.server, isHere }),
-      ...createFileCommands(deps, config.readpst),
+      ...createFileCommands(deps, config),
       ...(directory ? createSystemCommands(directory) : {}),
       ...(mailsort ? { 'move sieve': createSieveCommand(deps.accounts, mailsort) } : {}),
     }

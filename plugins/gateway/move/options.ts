@@ -65,6 +65,7 @@ export type Proxy = z.output<typeof proxy>
 export const options = z.strictObject({
   server: server.optional().describe('The IMAP server that accounts are moved from.'),
   readpst: z.string().default('/usr/bin/readpst').describe('Program of pst-utils that converts PST files.'),
+  doveadm: z.string().default('/usr/bin/doveadm').describe('Program of dovecot-core that reads mdbox and sdbox.'),
   proxy: proxy
     .optional()
     .describe('Serve accounts that have not been switched from the old server. Needs its master user.'),

@@ -1,5 +1,5 @@
 /**
- * `iems move maildir`, `takeout` and `pst`: mail of one account from files on this machine.
+ * `iems move maildir`, `mdbox`, `takeout` and `pst`: mail of one account from files on this machine.
  */
 import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
@@ -8,6 +8,7 @@ import { isAbsolute, join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { type Command, defineCommand } from 'iems'
 import * as z from 'zod'
+import { openDbox } from '../sources/dbox.ts'
 import { openMaildir } from '../sources/maildir.ts'
 import { openMbox } from '../sources/mbox.ts'
 import type { SourceAccount } from '../sources/source.ts'
@@ -47,8 +48,18 @@ function fileCommand(deps: Deps, summary: string, open: Open): Command {
   })
 }
 
-export const createFileCommands = (deps: Deps, readpst: string): Readonly<Record<string, Command>> => ({
+export interface Programs {
+  readonly readpst: string
+  readonly doveadm: string
+}
+
+export const createFileCommands = (deps: Deps, { readpst, doveadm }: Programs): Readonly<Record<string, Command>> => ({
   'move maildir': fileCommand(deps, 'bring a Maildir on disk into an account', openMaildir),
+  'move mdbox': fileCommand(
+    deps,
+    'bring an mdbox or sdbox of Dovecot on disk into an account; needs doveadm (dovecot-core)',
+    (path, folder, signal) => openDbox({ path, folder, doveadm }, signal),
+  ),
   'move takeout': fileCommand(
     deps,
     'bring an mbox of Google Takeout into an account, by its labels',

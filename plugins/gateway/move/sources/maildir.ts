@@ -1,11 +1,11 @@
 /**
- * A Maildir++ on disk, as Dovecot and Courier keep it.
+ * A Maildir++ on disk, as Dovecot and Courier keep it; and a copy that Dovecot made, with nested folders and new names.
  *
  * Invariants: nothing is written; a file that is renamed meanwhile, because its flags changed, is found by its unique
  * name; lines end in CRLF.
  */
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import type { SourceAccount, SourceFolder, SourceMessage } from './source.ts'
 
 const FLAGS: Readonly<Record<string, string>> = {
@@ -18,8 +18,11 @@ const FLAGS: Readonly<Record<string, string>> = {
 
 export async function openMaildir(path: string): Promise<SourceAccount> {
   await readdir(join(path, 'cur'))
-  return new MaildirSource(path)
+  return new MaildirSource(path, `maildir:${path}`)
 }
+
+/** A copy with LAYOUT=fs: its file names differ from those of the next copy, its UIDs do not. */
+export const openDovecotCopy = (path: string, id: string): SourceAccount => new CopySource(path, id)
 
 const lines = async (path: string) => (await readFile(path, 'utf8').catch(() => '')).split('\n').filter(Boolean)
 
@@ -55,17 +58,16 @@ class MaildirSource implements SourceAccount {
   readonly #path: string
   #files = new Map<string, string>()
 
-  constructor(path: string) {
-    this.id = `maildir:${path}`
+  constructor(path: string, id: string) {
+    this.id = id
     this.#path = path
   }
 
   async folders(): Promise<readonly SourceFolder[]> {
-    const entries = await readdir(this.#path, { withFileTypes: true })
-    const names = entries.filter((one) => one.isDirectory() && /^\.[^.]/.test(one.name)).map(({ name }) => name)
+    const names = await this.namesIn(this.#path)
     const subscribed = new Set(
       (await lines(join(this.#path, 'subscriptions'))).map((line) =>
-        line.replace(/[\t/]/g, '.').replace(/^INBOX\./, ''),
+        line.replace(/[\t/]/g, this.divider).replace(/^INBOX\./, ''),
       ),
     )
     return Promise.all(
@@ -73,32 +75,49 @@ class MaildirSource implements SourceAccount {
         const { uidValidity, uidNext } = await readUidlist(join(this.#path, path))
         return {
           path,
-          name: path === '' ? 'INBOX' : fromModifiedUtf7(path.slice(1)).replaceAll('/', '-').replaceAll('.', '/'),
-          ...(subscribed.size === 0 || path === '' ? {} : { subscribed: subscribed.has(path.slice(1)) }),
+          name: path === '' ? 'INBOX' : this.nameOf(path),
+          ...(subscribed.size === 0 || path === '' ? {} : { subscribed: subscribed.has(path.replace(/^\./, '')) }),
           ...(uidValidity === undefined ? {} : { uids: { uidValidity, uidNext } }),
         }
       }),
     )
   }
 
+  protected readonly divider: string = '.'
+
+  protected async namesIn(path: string): Promise<string[]> {
+    const entries = await readdir(path, { withFileTypes: true })
+    return entries.filter((one) => one.isDirectory() && /^\.[^.]/.test(one.name)).map(({ name }) => name)
+  }
+
+  protected nameOf(path: string): string {
+    return fromModifiedUtf7(path.slice(1)).replaceAll('/', '-').replaceAll('.', '/')
+  }
+
+  protected idOf(name: string, _uidlist: Uidlist): string {
+    return name
+  }
+
   async *list({ path }: SourceFolder): AsyncGenerator<SourceMessage> {
     const folder = join(this.#path, path)
-    const { uids } = await readUidlist(folder)
+    const uidlist = await readUidlist(folder)
+    const { uids } = uidlist
     const keywords = new Map(
       (await lines(join(folder, 'dovecot-keywords'))).map((line) => line.split(' ') as [string, string]),
     )
-    this.#files = await filesIn(folder)
+    const files = await filesIn(folder)
+    this.#files = new Map([...files].map(([name, file]) => [this.idOf(name, uidlist), file]))
     const uidOf = (name: string) => uids.get(name) ?? Number.POSITIVE_INFINITY
-    const names = [...this.#files.keys()].sort((a, b) => uidOf(a) - uidOf(b) || (a < b ? -1 : 1))
+    const names = [...files.keys()].sort((a, b) => uidOf(a) - uidOf(b) || (a < b ? -1 : 1))
     for (const name of names) {
-      const file = this.#files.get(name) ?? ''
+      const file = files.get(name) ?? ''
       const found = await stat(join(folder, file)).catch(() => undefined)
       if (!found) continue
       const [, letters = ''] = /:2,([A-Za-z]*)$/.exec(file) ?? []
       const flags = [...letters].map((one) => FLAGS[one] ?? keywords.get(String(one.charCodeAt(0) - 97)))
       const uid = uids.get(name)
       yield {
-        id: name,
+        id: this.idOf(name, uidlist),
         ...(uid === undefined ? {} : { uid }),
         size: found.size,
         flags: flags.filter((flag) => flag !== undefined),
@@ -119,6 +138,27 @@ class MaildirSource implements SourceAccount {
   }
 
   async close(): Promise<void> {}
+}
+
+const SUBFOLDERS = new Set(['cur', 'new', 'tmp'])
+
+class CopySource extends MaildirSource {
+  protected override readonly divider = '/'
+
+  protected override async namesIn(path: string): Promise<string[]> {
+    const entries = await readdir(path, { recursive: true, withFileTypes: true })
+    const folders = entries.filter((one) => one.isDirectory() && SUBFOLDERS.has(one.name))
+    const names = folders.map((one) => relative(path, one.parentPath))
+    return [...new Set(names.filter((name) => name !== ''))]
+  }
+
+  protected override nameOf(path: string): string {
+    return fromModifiedUtf7(path)
+  }
+
+  protected override idOf(name: string, { uids, uidValidity }: Uidlist): string {
+    return `${uidValidity}.${uids.get(name)}`
+  }
 }
 
 async function filesIn(folder: string): Promise<Map<string, string>> {

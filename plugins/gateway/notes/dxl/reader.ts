@@ -5,9 +5,8 @@
  * in the file. DXL is often one long line, so nothing here depends on lines.
  */
 import { createReadStream } from 'node:fs'
-import { fromBase64 } from 'iems/mime'
+import { createXmlReader, fromBase64 } from 'iems/mime'
 import type { Element } from './tree.ts'
-import { createXmlReader } from './xml.ts'
 
 /** Elements that are read when they are needed. */
 const LEFT = new Set(['filedata', 'mime'])

@@ -1,5 +1,5 @@
 /**
- * DXL as a stream of events with positions. The only file that knows sax.
+ * XML as a stream of events with positions. The only file that knows sax.
  *
  * The text is read as Latin-1, so that positions count octets; UTF-8 in it is decoded here. A DTD is never loaded; only
  * the entities of XML are known. The reader reports errors and goes on.
@@ -12,6 +12,8 @@ export interface XmlHandlers {
   close(name: string, start: number): void
   text(text: string): void
   problem(why: string): void
+  /** There is a document type declaration. */
+  doctype?(): void
 }
 
 export interface XmlReader {
@@ -34,6 +36,7 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
       parser.position,
     )
   parser.onclosetag = (name) => handlers.close(name, parser.startTagPosition - 1)
+  parser.ondoctype = () => handlers.doctype?.()
   parser.ontext = (text) => handlers.text(decoded(text))
   parser.oncdata = (text) => handlers.text(decoded(text))
   parser.onerror = (error) => {
