@@ -140,8 +140,8 @@ function setFields(root: MimeNode, email: NewEmail): void {
   if (email.subject) root.setHeader('Subject', plain(email.subject))
   if (email.inReplyTo)
     root.setHeader('In-Reply-To', { prepared: true, foldLines: true, value: idList(email.inReplyTo) })
-  if (email.references)
-    root.setHeader('References', { prepared: true, foldLines: true, value: idList(email.references) })
+  // The library formats and folds this field itself; of an object it would write "[object Object]".
+  if (email.references) root.setHeader('References', idList(email.references))
   for (const [property, value] of Object.entries(email)) {
     if (!property.startsWith('header:')) continue
     const [, name = ''] = property.split(':')
