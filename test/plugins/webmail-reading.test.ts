@@ -203,6 +203,52 @@ test('reading in a browser', { skip: missing(CHROMIUM), timeout: 120_000 }, asyn
     await page.getByText('Delivered').waitFor()
     await shot(page, 'delivered')
   })
+
+  await t.test('all addresses of a message are seen in full', async () => {
+    await page.getByRole('link', { name: 'Inbox' }).click()
+    await open('Signed')
+    await page.getByRole('button', { name: 'Details' }).click()
+    await page.getByText('Bob Lindqvist <bob@here.test>').waitFor()
+    await page.getByRole('definition').getByText('ann@here.test').first().waitFor()
+  })
+
+  await t.test('an answer in which nothing was written is not kept', async () => {
+    await page.keyboard.press('r')
+    await page.locator('.ed').focus()
+    await page.keyboard.press('Escape')
+    await page.locator('.composer').waitFor({ state: 'detached' })
+    await page.getByRole('link', { name: 'Drafts' }).click()
+    await page.getByText('Nothing here').waitFor()
+  })
+
+  await t.test('what is junk by mistake goes back, and Trash is emptied after a question', async () => {
+    await page.getByRole('link', { name: 'Inbox' }).click()
+    await open('Checked')
+    await page.keyboard.press('!')
+    await page.getByText('Moved to Junk').waitFor()
+    await page.getByRole('link', { name: 'Junk' }).click()
+    await open('Checked')
+    await page.getByRole('button', { name: 'Not junk' }).click()
+    await page.getByText('Moved to the Inbox: not junk').waitFor()
+    await page.getByRole('link', { name: 'Inbox' }).click()
+    await open('Checked')
+    await page.keyboard.press('#')
+    await page.getByText('Moved to Trash').waitFor()
+    await page.getByRole('link', { name: 'Trash' }).click()
+    await open('Checked')
+    await page.getByRole('button', { name: 'Delete permanently' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
+    await page.getByRole('button', { name: 'Empty Trash' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete permanently' }).click()
+    await page.getByText('1 deleted permanently').or(page.getByText('Deleted permanently')).first().waitFor()
+    await page.getByText('Nothing here').waitFor()
+  })
+
+  await t.test('the words of a search are marked in its results', async () => {
+    await page.goto(`${here.base}/mail/#/find/hello`)
+    await page.locator('.m mark').first().waitFor()
+    assert.match((await page.locator('.m mark').first().textContent()) ?? '', /^hello$/i)
+  })
   assert.deepEqual(
     problems.filter((problem) => !problem.includes('502')),
     [],

@@ -1,11 +1,12 @@
 /** The web mail's picture of an account, against the real server: what both sides do ends in the same state. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { moveToRole, setKeyword } from '../../plugins/web/mail/store/actions.ts'
+import { mailboxWithRole, moveToRole, setKeyword } from '../../plugins/web/mail/store/actions.ts'
 import { Failure, JmapClient } from '../../plugins/web/mail/store/client.ts'
 import { emptyDraft, readAddresses, saveDraft, sendDraft } from '../../plugins/web/mail/store/compose.ts'
 import { keywordOf } from '../../plugins/web/mail/store/labels.ts'
 import { MailStore } from '../../plugins/web/mail/store/mail-store.ts'
+import { changeAll, destroyAll } from '../../plugins/web/mail/store/many.ts'
 import { isUnread } from '../../plugins/web/mail/store/objects.ts'
 import { type Events, keepLive } from '../../plugins/web/mail/store/push.ts'
 import { filterOf } from '../../plugins/web/mail/store/search.ts'
@@ -126,6 +127,28 @@ test('only what is in sight is loaded: of 150 conversations those at the end, no
   store.see(130, 140)
   await until(store, () => store.row(140) !== undefined)
   assert.equal(store.row(100), undefined)
+
+  // All of them, loaded or not.
+  const archive = await mailboxWithRole(store, 'archive')
+  const steps: string[] = []
+  const watch = (signal = new AbortController().signal) => ({
+    signal,
+    progress: (done: number, count: number) => void steps.push(`${done} of ${count}`),
+  })
+  const toArchive = {
+    patchOf: ({ mailboxIds }: { mailboxIds: object }) => [{ mailboxIds: { [archive]: true } }, { mailboxIds }] as const,
+  }
+  assert.equal((await changeAll(store, toArchive, watch(AbortSignal.abort()))).done, 0)
+  const { done, undo } = await changeAll(store, toArchive, watch())
+  assert.equal(done, 150)
+  assert.deepEqual(steps, ['0 of 150'])
+  const counts = () => [store.withRole('inbox')?.totalEmails, store.withRole('archive')?.totalEmails]
+  assert.deepEqual(counts(), [0, 150])
+  assert.equal(store.list?.total, 0)
+  await undo()
+  assert.deepEqual(counts(), [150, 0])
+  assert.equal(await destroyAll(store, watch()), 150)
+  assert.deepEqual(counts(), [0, 0])
 })
 
 test('a draft is stored, replaced, sent, and taken back', async (t) => {
@@ -136,6 +159,8 @@ test('a draft is stored, replaced, sent, and taken back', async (t) => {
     to: [bob],
     bcc: [bob],
     subject: 'Plan',
+    inReplyTo: ['two@here.test'],
+    references: ['one@here.test', 'two@here.test'],
     html: '<div>Hello</div>',
   }
   const first = await saveDraft(store, draft, 'Hello')
@@ -147,9 +172,15 @@ test('a draft is stored, replaced, sent, and taken back', async (t) => {
   assert.deepEqual(await inDrafts(), [])
   await takeBack()
   assert.deepEqual(await inDrafts(), [emailId])
-  const { list } = await ann.one('Email/get', { ids: [emailId], properties: ['keywords', 'subject', 'bcc'] })
+  const { list } = await ann.one('Email/get', {
+    ids: [emailId],
+    properties: ['keywords', 'bcc', 'inReplyTo', 'references'],
+  })
   assert.deepEqual(list[0].keywords, { $draft: true, $seen: true })
   assert.equal(list[0].bcc[0].email, 'bob@here.test')
+  // Mail programs join an answer to its conversation by these.
+  assert.deepEqual(list[0].inReplyTo, ['two@here.test'])
+  assert.deepEqual(list[0].references, ['one@here.test', 'two@here.test'])
 })
 
 test('searches are filters of the server', () => {

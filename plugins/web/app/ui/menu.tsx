@@ -14,6 +14,8 @@ export interface MenuEntry {
   /** Shown at the end: a key or a time. */
   readonly end?: string
   readonly checked?: boolean
+  /** Below others: how far it is moved in. */
+  readonly depth?: number
   /** A line above it. */
   readonly isFirstOfGroup?: boolean
   run(): void
@@ -34,12 +36,12 @@ export const MenuButton = ({ label, className = 'ib', children, entries, isDisab
     </Button>
     <Popover className="menu-popover" offset={4}>
       <Menu className="menu" aria-label={label} onAction={(key) => entries.find(({ id }) => id === key)?.run()}>
-        {entries.flatMap(({ id, label: text, icon, dot, end, checked, isFirstOfGroup }) => [
-          ...(isFirstOfGroup ? [<Separator key={`${id}-line`} />] : []),
-          <MenuItem key={id} id={id} textValue={text}>
+        {entries.flatMap(({ id, label: text, icon, dot, end, checked, depth, isFirstOfGroup }, index) => [
+          ...(isFirstOfGroup && index > 0 ? [<Separator key={`${id}-line`} />] : []),
+          <MenuItem key={id} id={id} textValue={text} {...(depth ? { className: `in${Math.min(depth, 3)}` } : {})}>
             {icon ? <Icon name={icon} /> : null}
             {dot === undefined ? null : <i className={`dot ${dot}`} aria-hidden="true" />}
-            <span>{text}</span>
+            <span className="cut">{text}</span>
             {checked ? (
               <span className="end">
                 <Icon name="check" small />

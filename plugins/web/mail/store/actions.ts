@@ -86,6 +86,16 @@ const accounts = (from: MailStore, to: MailStore) => ({
 export const moveToRole = async (store: MailStore, threadIds: readonly string[], role: string): Promise<Undo> =>
   moveTo(store, threadIds, await mailboxWithRole(store, role))
 
+/** Deletes the emails of conversations in the list's mailbox permanently. */
+export async function destroy(store: MailStore, threadIds: readonly string[]): Promise<void> {
+  const here = store.list?.key.kind === 'mailbox' ? store.list.key.id : ''
+  const ids = emailsIn(store, threadIds)
+    .filter(({ mailboxIds }) => mailboxIds[here])
+    .map(({ id }) => id)
+  const calls = [['Email/set', { destroy: ids }] as const]
+  await store.update(new Map(), new Set(threadIds), { calls, snoozes: new Map() })
+}
+
 /** Sets or clears a keyword of conversations, such as a label's; a flag is set on the newest email only. */
 export async function setKeyword(
   store: MailStore,

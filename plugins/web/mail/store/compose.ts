@@ -34,6 +34,8 @@ export interface Draft {
   readonly answers?: { readonly id: string; readonly keyword: '$answered' | '$forwarded' }
   /** The last stored form on the server. */
   readonly emailId?: string
+  /** An answer in which nothing has been written yet: it is not kept. */
+  readonly isFresh?: boolean
 }
 
 export type ReplyKind = 'reply' | 'reply-all' | 'forward'
@@ -111,9 +113,10 @@ export function replyDraft(base: Draft, identities: readonly Identity[], source:
 
 /** Whether there is nothing in it that would be missed. */
 export const isUntouched = (draft: Draft, plain: string): boolean =>
-  draft.to.length + draft.cc.length + draft.bcc.length + draft.attachments.length === 0 &&
-  draft.subject === '' &&
-  plain.trim() === ''
+  (draft.isFresh === true && draft.emailId === undefined) ||
+  (draft.to.length + draft.cc.length + draft.bcc.length + draft.attachments.length === 0 &&
+    draft.subject === '' &&
+    plain.trim() === '')
 
 function emailOf(
   draft: Draft,

@@ -4,7 +4,7 @@
  * Invariants: positions are the server's; a removed row disappears at once and stays hidden unless the server refuses;
  * old rows stay until their new content arrives.
  */
-import type { JmapClient, Json } from './client.ts'
+import type { Call, JmapClient, Json } from './client.ts'
 import { EMAIL_PROPERTIES, type Email } from './objects.ts'
 
 export type ListKey =
@@ -15,6 +15,12 @@ export type ListKey =
 export const WINDOW = 60
 /** Maximum rows cached outside the window. */
 const MAX_ROWS = 3000
+
+/** The subject and the text around the words of a search, with the words in `<mark>`; null where none stands. */
+export interface Hit {
+  readonly subject: string | null
+  readonly preview: string | null
+}
 
 export interface Loaded {
   readonly emails: readonly Email[]
@@ -28,6 +34,8 @@ export class ConversationList {
   /** Whether the first window has come. */
   isLoaded = false
   error: Error | undefined
+  /** Of a search, by email. */
+  readonly hits = new Map<string, Hit>()
   readonly #rows = new Map<number, string>()
   /** Windows being loaded. */
   readonly #loading = new Set<number>()
@@ -91,7 +99,7 @@ export class ConversationList {
   async load(client: JmapClient, start: number): Promise<Loaded> {
     this.#loading.add(start)
     try {
-      const [query, , threads, emails] = await client.call(
+      const [query, , threads, emails, snippets] = await client.call(
         [
           'Email/query',
           {
@@ -109,7 +117,10 @@ export class ConversationList {
           'Email/get',
           { '#ids': { resultOf: 'c2', name: 'Thread/get', path: '/list/*/emailIds' }, properties: EMAIL_PROPERTIES },
         ],
+        ...(this.key.kind === 'search' ? [this.#snippets()] : []),
       )
+      for (const { emailId, subject, preview } of (snippets?.list ?? []) as (Hit & { emailId: string })[])
+        if (subject !== null || preview !== null) this.hits.set(emailId, { subject, preview })
       const found = (emails?.list ?? []) as Email[]
       const threadOf = new Map(found.map(({ id, threadId }) => [id, threadId]))
       this.total = query?.total ?? 0
@@ -126,6 +137,11 @@ export class ConversationList {
     } finally {
       this.#loading.delete(start)
     }
+  }
+
+  #snippets(): Call {
+    const emailIds = { resultOf: 'c0', name: 'Email/query', path: '/ids' }
+    return ['SearchSnippet/get', { filter: this.filter, '#emailIds': emailIds }]
   }
 
   /** Takes conversations out before the server has answered; those behind move up. */

@@ -2,7 +2,7 @@
  * Actions on conversations, each shown with its undo.
  */
 import { t } from '../../app/ui/language.ts'
-import { moveAcross, moveTo, moveToRole, setKeyword } from '../store/actions.ts'
+import { destroy, moveAcross, moveTo, moveToRole, setKeyword } from '../store/actions.ts'
 import { Failure } from '../store/client.ts'
 import type { Label } from '../store/labels.ts'
 import { endSnooze, snooze } from '../store/snooze.ts'
@@ -10,8 +10,12 @@ import type { Application } from './application.ts'
 import { mailboxName, soonTime } from './format.ts'
 
 export interface Acts {
+  /** The role of the list's mailbox: in Junk and Trash some actions are others. */
+  readonly role: string | null
   archive(threadIds: readonly string[]): void
+  /** In Trash: deletes them permanently, after a question. */
   trash(threadIds: readonly string[]): void
+  /** In Junk: back to the Inbox. */
   junk(threadIds: readonly string[]): void
   move(threadIds: readonly string[], mailboxId: string): void
   snooze(threadIds: readonly string[], at: Date): void
@@ -25,15 +29,33 @@ export interface Acts {
 export const reasonOf = (cause: Error): string =>
   cause instanceof Failure && cause.type === 'forbidden' ? t('failed.forbidden') : t('failed', { why: cause.message })
 
-/** `onGone` hears of conversations that leave the list. */
-export function createActs(
-  { store, home, shared, perform, say }: Application,
-  onGone: (threadIds: readonly string[]) => void,
-): Acts {
-  const toRole = (role: string, done: string) => (threadIds: readonly string[]) => {
+/** Deletes conversations permanently, after a question. */
+const destroying =
+  ({ store, say, ask }: Application, onGone: (threadIds: readonly string[]) => void) =>
+  (threadIds: readonly string[]): void => {
     if (threadIds.length === 0) return
-    const here = store.list?.key
-    if (here?.kind === 'mailbox' && store.mailboxes.get(here.id)?.role === role) return
+    ask({
+      title: t('delete.forever.ask', { count: threadIds.length }),
+      text: t('delete.forever.text'),
+      action: t('delete.forever'),
+      run() {
+        const done = destroy(store, threadIds)
+        onGone(threadIds)
+        done.then(
+          () => say({ text: t('done.removed', { count: threadIds.length }) }),
+          (cause: Error) => say({ text: reasonOf(cause), isError: true }),
+        )
+      },
+    })
+  }
+
+/** `onGone` hears of conversations that leave the list. */
+export function createActs(app: Application, onGone: (threadIds: readonly string[]) => void): Acts {
+  const { store, home, shared, perform, say } = app
+  const key = store.list?.key
+  const here = key?.kind === 'mailbox' ? (store.mailboxes.get(key.id)?.role ?? null) : null
+  const toRole = (role: string, done: string) => (threadIds: readonly string[]) => {
+    if (threadIds.length === 0 || here === role) return
     const action = moveToRole(store, threadIds, role)
     onGone(threadIds)
     void perform(action, t(done, { count: threadIds.length }))
@@ -42,9 +64,10 @@ export function createActs(
   const quietly = (action: Promise<unknown>) =>
     void action.catch((cause: Error) => say({ text: reasonOf(cause), isError: true }))
   return {
+    role: here,
     archive: toRole('archive', 'done.archived'),
-    trash: toRole('trash', 'done.deleted'),
-    junk: toRole('junk', 'done.junked'),
+    trash: here === 'trash' ? destroying(app, onGone) : toRole('trash', 'done.deleted'),
+    junk: here === 'junk' ? toRole('inbox', 'done.not-junk') : toRole('junk', 'done.junked'),
     move(threadIds, mailboxId) {
       const target = [home, ...shared].find(({ mailboxes }) => mailboxes.has(mailboxId)) ?? store
       const mailbox = target.mailboxes.get(mailboxId)

@@ -10,7 +10,18 @@ import type { Email } from '../store/objects.ts'
 export interface Toast {
   readonly text: string
   readonly undo?: Undo
+  /** Of an action that goes on: the toast stays until the action says something else. */
+  readonly stop?: () => void
   readonly isError?: boolean
+}
+
+/** Asked only before what cannot be undone. */
+export interface Question {
+  readonly title: string
+  readonly text: string
+  /** The word on the button that goes on. */
+  readonly action: string
+  run(): void
 }
 
 /** A module that a plugin adds, by the place in which it appears. */
@@ -34,6 +45,7 @@ export interface Application {
   /** The person's own addresses in lower case. */
   readonly own: readonly string[]
   say(toast: Toast): void
+  ask(question: Question): void
   /** Shows the action with its undo, or the refusal. */
   perform(action: Promise<Undo>, text: string): Promise<void>
   compose(draft?: Draft): void

@@ -186,7 +186,7 @@ export function BottomBar({ list, inboxId, onFolders }: BottomBarProps) {
       </button>
       <button type="button" onClick={() => document.querySelector<HTMLInputElement>('.find input')?.focus()}>
         <Icon name="search" />
-        {t('search').split(' ')[0]}
+        {t('search.short')}
       </button>
       <button type="button" onClick={onFolders}>
         <Icon name="menu" />

@@ -64,6 +64,13 @@ export function Composer({ draft: first, onClose, onReopen }: ComposerProps) {
           label={size === 'folded' ? t('compose.unfold') : t('compose.fold')}
           onClick={() => setSize(size === 'folded' ? 'normal' : 'folded')}
         />
+        <IconButton
+          icon={size === 'large' ? 'shrink' : 'grow'}
+          small
+          className="wide"
+          label={size === 'large' ? t('compose.small') : t('compose.large')}
+          onClick={() => setSize(size === 'large' ? 'normal' : 'large')}
+        />
         <IconButton icon="x" small label={t('compose.close')} onClick={() => void close()} />
       </header>
       <div className="composer-body" hidden={size === 'folded'}>

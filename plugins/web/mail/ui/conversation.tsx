@@ -10,6 +10,7 @@ import type { Acts } from './acts.ts'
 import { useApplication, useStore } from './application.ts'
 import { LabelMenu } from './label-menu.tsx'
 import { Labels } from './labels.tsx'
+import { JunkButton } from './list-head.tsx'
 import { Message } from './message.tsx'
 import { MoveMenu } from './move-menu.tsx'
 import { printConversation } from './printing.ts'
@@ -63,6 +64,7 @@ export function Conversation({ threadId, index, total, acts, onStep, onBack, onE
   }, [threadId, isKnown])
 
   const one = [threadId]
+  const isTrash = acts.role === 'trash'
   const subject = withoutDirection(emails[0]?.subject ?? '') || t('no-subject')
   const isStarred = emails.some(isFlagged)
   const isOpen = (email: Email) => (email.id === last?.id || wasUnread.has(email.id)) !== toggled.has(email.id)
@@ -80,10 +82,15 @@ export function Conversation({ threadId, index, total, acts, onStep, onBack, onE
       <div className="tools" role="toolbar" aria-label={t('conversation')}>
         <IconButton icon="left" className="narrow" label={t('back')} shortcut="u" onClick={onBack} />
         <IconButton icon="archive" label={t('archive')} shortcut="e" onClick={() => acts.archive(one)} />
-        <IconButton icon="trash" label={t('delete')} shortcut="#" onClick={() => acts.trash(one)} />
-        <IconButton icon="junk" label={t('junk')} shortcut="!" onClick={() => acts.junk(one)} />
+        <IconButton
+          icon="trash"
+          label={t(isTrash ? 'delete.forever' : 'delete')}
+          shortcut="#"
+          onClick={() => acts.trash(one)}
+        />
+        {isTrash ? null : <JunkButton acts={acts} onClick={() => acts.junk(one)} />}
         <i className="sep" />
-        {store === home ? <SnoozeMenu threadIds={one} acts={acts} /> : null}
+        {store === home && !isTrash && acts.role !== 'junk' ? <SnoozeMenu threadIds={one} acts={acts} /> : null}
         <MoveMenu onMove={(mailbox) => acts.move(one, mailbox)} />
         <LabelMenu threadIds={one} acts={acts} />
         <IconButton icon="eye" label={t('mark-unread')} shortcut="U" onClick={() => acts.read(one, false)} />

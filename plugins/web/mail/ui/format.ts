@@ -59,11 +59,12 @@ const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte']
 export function octets(count: number): string {
   const power = Math.min(UNITS.length - 1, count < 1000 ? 0 : Math.floor(Math.log10(count) / 3))
   const value = count / 1000 ** power
+  if (power === 0) return `${count}\u00a0B`
   return new Intl.NumberFormat(locale(), {
     style: 'unit',
     unit: UNITS[power] as string,
-    unitDisplay: power === 0 ? 'narrow' : 'short',
-    maximumFractionDigits: value < 10 && power > 0 ? 1 : 0,
+    unitDisplay: 'short',
+    maximumFractionDigits: value < 10 ? 1 : 0,
   }).format(value)
 }
 
@@ -80,8 +81,9 @@ export function mailboxPath(mailbox: Mailbox, all: ReadonlyMap<string, Mailbox>)
 
 export const isOwn = (address: Address, own: readonly string[]): boolean => own.includes(address.email.toLowerCase())
 
-export const namesOf = (addresses: readonly Address[] | null, own: readonly string[]): string =>
-  (addresses ?? []).map((one) => (isOwn(one, own) ? t('me') : nameOf(one))).join(', ')
+/** `me` is the word for the person themselves, which languages decline. */
+export const namesOf = (addresses: readonly Address[] | null, own: readonly string[], me = t('me')): string =>
+  (addresses ?? []).map((one) => (isOwn(one, own) ? me : nameOf(one))).join(', ')
 
 /** The participants of a conversation, each once, in the order of their first message. */
 export function participants(emails: readonly Email[], own: readonly string[]): string {

@@ -2,24 +2,24 @@
  * The whole page: bar, mailboxes, list, conversation, composers, and what is said at the bottom.
  */
 
-import { lazy, Suspense, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
+import { lazy, Suspense, useCallback, useEffect, useLayoutEffect, useMemo, useState } from 'react'
 import { t } from '../../app/ui/language.ts'
-import { type Draft, emptyDraft } from '../store/compose.ts'
 import type { MailStore } from '../store/mail-store.ts'
-import { keepLive } from '../store/push.ts'
-import { uuid } from '../store/uuid.ts'
 import { type Acts, createActs, reasonOf } from './acts.ts'
-import { type Application, ApplicationContext, type Toast, useStore } from './application.ts'
+import { type Application, ApplicationContext, type Question, type Toast, useStore } from './application.ts'
 import { Bar, BottomBar, Offline } from './bar.tsx'
 import { Drawer } from './drawer.tsx'
 import { mailboxName } from './format.ts'
 import { KeyHelp } from './key-help.tsx'
-import { useKeys } from './keys.ts'
 import { MailList } from './list.tsx'
+import { useMailKeys } from './mail-keys.ts'
+import { createManyActs } from './many-acts.ts'
 import { loadModules } from './modules.tsx'
+import { QuestionDialog } from './question.tsx'
 import { go, hrefOf, readRoute, useHash } from './route.ts'
 import { Toasts } from './toasts.tsx'
 import { Tree } from './tree.tsx'
+import { useComposers, useLive, useOffline } from './use-live.ts'
 import { useShared } from './use-shared.ts'
 
 const Conversation = lazy(async () => ({ default: (await import('./conversation.tsx')).Conversation }))
@@ -32,36 +32,10 @@ export interface MailProps {
   onEnded(): void
 }
 
-const MAX_COMPOSERS = 3
-const TYPES = 'Email,Mailbox,EmailSubmission,EmailLabel,ConversationSnooze,ShareNotification'
-
-/** Open composers, and the draft that this device kept from an earlier session. */
-function useComposers(store: MailStore, say: (toast: Toast) => void) {
-  const [open, setOpen] = useState<readonly Draft[]>([])
-  const compose = useCallback(
-    (draft?: Draft) =>
-      setOpen((drafts) => {
-        const next = draft ?? emptyDraft(uuid(), store.identities[0])
-        return [...drafts.filter(({ key }) => key !== next.key), next].slice(-MAX_COMPOSERS)
-      }),
-    [store],
-  )
-  const close = useCallback((key: string) => setOpen((drafts) => drafts.filter((one) => one.key !== key)), [])
-  useEffect(() => {
-    const restore = async () => {
-      const { keptDrafts } = await import('./draft-box.ts')
-      const kept = await keptDrafts(store.client.account)
-      for (const { draft } of kept.slice(-MAX_COMPOSERS)) compose(draft)
-      if (kept.length > 0) say({ text: t('compose.restored') })
-    }
-    restore().catch(() => undefined)
-  }, [store, compose, say])
-  return { open, compose, close }
-}
-
 export function Mail({ store, onEnded }: MailProps) {
   useStore(store)
   const [toast, setToast] = useState<Toast>()
+  const [question, ask] = useState<Question>()
   const say = useCallback((next: Toast) => setToast(next), [])
   const { open, compose, close } = useComposers(store, say)
   const { shared, refresh } = useShared(store)
@@ -77,6 +51,7 @@ export function Mail({ store, onEnded }: MailProps) {
       shared,
       own: store.identities.map(({ email }) => email.toLowerCase()),
       say,
+      ask,
       compose,
       modules: loadModules(),
       async perform(action, text) {
@@ -105,57 +80,10 @@ export function Mail({ store, onEnded }: MailProps) {
           ))}
         </div>
       </Suspense>
+      {question ? <QuestionDialog question={question} onClose={() => ask(undefined)} /> : null}
       <Toasts toast={toast} onDone={() => setToast(undefined)} say={say} />
     </ApplicationContext>
   )
-}
-
-/** The page and its last mail start without the server. */
-function useOffline(store: MailStore): void {
-  useEffect(() => {
-    let stop = () => {}
-    let isGone = false
-    const start = async () => {
-      const { keepSnapshots, startWorker } = await import('./offline.ts')
-      if (!isGone) stop = keepSnapshots(store)
-      await startWorker(store)
-    }
-    // Without them the mail needs its server, as before.
-    start().catch(() => undefined)
-    return () => {
-      isGone = true
-      stop()
-    }
-  }, [store])
-}
-
-function useLive(store: MailStore, shared: readonly MailStore[], refresh: () => void): () => void {
-  const live = useRef<{ retry(): void } | undefined>(undefined)
-  const others = useRef(shared)
-  others.current = shared
-  useEffect(() => {
-    const kept = keepLive(store, {
-      others: () => others.current,
-      open() {
-        const events = new EventSource(`/jmap/eventsource?types=${TYPES}&closeafter=no&ping=60`)
-        // Another person began or ended to share.
-        events.addEventListener('state', ({ data }) => void (String(data).includes('ShareNotification') && refresh()))
-        return events
-      },
-      after(ms, run) {
-        const timer = setTimeout(run, ms)
-        return () => clearTimeout(timer)
-      },
-    })
-    live.current = kept
-    const back = () => kept.retry()
-    addEventListener('online', back)
-    return () => {
-      removeEventListener('online', back)
-      kept.stop()
-    }
-  }, [store, refresh])
-  return useCallback(() => live.current?.retry(), [])
 }
 
 /** The store that has a list's mailbox; searches are in the account's own. */
@@ -178,6 +106,19 @@ function inMailboxOf(app: Application, store: MailStore): Application {
   }
 }
 
+/** The selected conversations, and whether all of the list are. */
+function useSelection(listKey: string | undefined) {
+  const [{ selected, isAll }, setSelection] = useState({ selected: new Set<string>(), isAll: false })
+  const select = (ids: readonly string[], all = false) => setSelection({ selected: new Set(ids), isAll: all })
+  useEffect(() => setSelection({ selected: new Set(), isAll: false }), [listKey])
+  const toggle = (id: string) => {
+    const next = new Set(selected)
+    if (!next.delete(id)) next.add(id)
+    select([...next])
+  }
+  return { selected, isAll, select, toggle }
+}
+
 function Screen({ app: home, retry }: { readonly app: Application; retry(): void }) {
   const hash = useHash()
   const route = useMemo(() => readRoute(hash), [hash])
@@ -191,15 +132,12 @@ function Screen({ app: home, retry }: { readonly app: Application; retry(): void
   }, [store, listKey])
   const list = store.list ?? home.store.list
   const [active, setActive] = useState(-1)
-  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
+  const { selected, isAll, select, toggle } = useSelection(listKey)
   const [isHelpOpen, setIsHelpOpen] = useState(false)
   const [isDrawerOpen, setIsDrawerOpen] = useState(false)
   const { threadId } = route
   const openIndex = threadId === undefined || !list ? -1 : list.indexOf(threadId)
-  useEffect(() => {
-    setActive(-1)
-    setSelected(new Set())
-  }, [listKey])
+  useEffect(() => setActive(-1), [listKey])
 
   const openAt = (index: number) => {
     const id = list?.at(index)
@@ -210,8 +148,9 @@ function Screen({ app: home, retry }: { readonly app: Application; retry(): void
     else go(list.key, id)
   }
   const back = () => list && go(list.key)
+  const many = createManyActs(app, () => select([]))
   const acts: Acts = createActs(app, (gone) => {
-    setSelected(new Set())
+    select([])
     if (threadId === undefined || !list || !gone.includes(threadId)) return
     // On a wide screen the next conversation replaces the removed one.
     const next = innerWidth > 820 ? (list.at(openIndex + gone.length) ?? list.at(openIndex)) : undefined
@@ -220,36 +159,13 @@ function Screen({ app: home, retry }: { readonly app: Application; retry(): void
   const aimed = () =>
     selected.size > 0 ? [...selected] : threadId ? [threadId] : list?.at(active) ? [list.at(active) as string] : []
   const step = (by: number) => openAt(Math.max(0, (openIndex >= 0 ? openIndex : active) + by))
-  const lastEmail = () => (threadId === undefined ? undefined : store.emailsOf(threadId).at(-1))
-  const toggle = (id: string) =>
-    setSelected((before) => {
-      const next = new Set(before)
-      if (!next.delete(id)) next.add(id)
-      return next
-    })
-  useKeys({
-    j: () => step(1),
-    k: () => step(-1),
-    o: () => openAt(active),
-    u: back,
-    x: () =>
-      list?.at(openIndex >= 0 ? openIndex : active) && toggle(list.at(openIndex >= 0 ? openIndex : active) as string),
-    e: () => acts.archive(aimed()),
-    '#': () => acts.trash(aimed()),
-    Delete: () => acts.trash(aimed()),
-    '!': () => acts.junk(aimed()),
-    s: () => acts.star(aimed(), !aimed().every((id) => store.emailsOf(id).some(({ keywords }) => keywords.$flagged))),
-    U: () => acts.read(aimed(), false),
-    c: () => app.compose(),
-    r: () => lastEmail() && void app.reply('reply', lastEmail() as never),
-    a: () => lastEmail() && void app.reply('reply-all', lastEmail() as never),
-    f: () => lastEmail() && void app.reply('forward', lastEmail() as never),
-    g: () => inbox && go({ kind: 'mailbox', id: inbox.id }),
-    '/': () => document.querySelector<HTMLInputElement>('.find input')?.focus(),
-    v: () => openMenu('move'),
-    b: () => openMenu('snooze'),
-    l: () => openMenu('label'),
-    '?': () => setIsHelpOpen(true),
+  useMailKeys({ app, acts, many, isAll, inboxId: inbox?.id, threadId }, () => setIsHelpOpen(true), {
+    aimed,
+    current: () => list?.at(openIndex >= 0 ? openIndex : active),
+    step,
+    open: () => openAt(active),
+    back,
+    toggle,
   })
   useTitle(store)
   if (!list) return null
@@ -284,11 +200,13 @@ function Screen({ app: home, retry }: { readonly app: Application; retry(): void
             threadId={threadId}
             active={active}
             selected={selected}
+            isAll={isAll}
             acts={acts}
+            many={many}
             setActive={(index) => (threadId === undefined ? setActive(index) : openAt(index))}
             open={openAt}
             toggle={toggle}
-            select={(ids) => setSelected(new Set(ids))}
+            select={select}
           />
           <section className="pane read" aria-label={t('conversation')}>
             {threadId === undefined ? (
@@ -317,11 +235,6 @@ function Screen({ app: home, retry }: { readonly app: Application; retry(): void
       {isHelpOpen ? <KeyHelp onClose={() => setIsHelpOpen(false)} /> : null}
     </div>
   )
-}
-
-/** Of the selection, or of the open conversation. */
-function openMenu(name: 'move' | 'snooze' | 'label'): void {
-  document.querySelector<HTMLButtonElement>(`.${name}-menu`)?.click()
 }
 
 /** A conversation that is nothing but a draft is opened in the composer. */

@@ -12,6 +12,7 @@ import { useApplication, useStore } from './application.ts'
 import { fullTime, messageTime, namesOf, octets } from './format.ts'
 import { loadImagesOf, loadsImagesOf } from './image-senders.ts'
 import { InvitationCard } from './invitation.tsx'
+import { MessageDetails } from './message-details.tsx'
 import { Banners, DeliveryFact, UnsubscribeButton } from './message-facts.tsx'
 import { MessageFrame } from './message-frame.tsx'
 import { MessageText } from './message-text.tsx'
@@ -83,71 +84,83 @@ const Head = ({ email, who, onToggle, onEdit }: HeadProps) => {
   const app = useApplication()
   const { reply, own, store } = app
   const actions = useModules('message.action')
-  const to = namesOf([...(email.to ?? []), ...(email.cc ?? [])], own)
+  const to = namesOf([...(email.to ?? []), ...(email.cc ?? [])], own, t('message.to.me'))
+  const [isDetailed, setIsDetailed] = useState(false)
   const [from] = email.from ?? []
   return (
-    <div className="hd">
-      <button type="button" className="hd-toggle" aria-expanded="true" onClick={onToggle}>
-        <span className="who cut">{who}</span>
-        <span className="t3 cut grow">
-          {from?.name && who !== t('me') ? `${from.email} ` : ''}
-          {to ? t('message.to', { to }) : ''}
-        </span>
-        <time dateTime={email.receivedAt} title={fullTime(email.receivedAt)}>
-          {messageTime(email.receivedAt)}
-        </time>
-      </button>
-      {email.keywords.$draft ? (
-        <button type="button" className="btn small" onClick={() => onEdit(email)}>
-          {t('message.edit')}
+    <>
+      <div className="hd">
+        <button type="button" className="hd-toggle" aria-expanded="true" onClick={onToggle}>
+          <span className="who cut">{who}</span>
+          <span className="t3 cut grow">
+            {from?.name && who !== t('me') ? `${from.email} ` : ''}
+            {to ? t('message.to', { to }) : ''}
+          </span>
+          <time dateTime={email.receivedAt} title={fullTime(email.receivedAt)}>
+            {messageTime(email.receivedAt)}
+          </time>
         </button>
-      ) : (
-        <>
-          <IconButton icon="reply" small label={t('reply')} shortcut="r" onClick={() => void reply('reply', email)} />
-          <MenuButton
-            label={t('more')}
-            className="ib small"
-            entries={[
-              {
-                id: 'reply-all',
-                label: t('reply-all'),
-                icon: 'reply-all',
-                end: 'a',
-                run: () => void reply('reply-all', email),
-              },
-              {
-                id: 'forward',
-                label: t('forward'),
-                icon: 'forward',
-                end: 'f',
-                run: () => void reply('forward', email),
-              },
-              {
-                id: 'source',
-                label: t('source'),
-                icon: 'copy',
-                isFirstOfGroup: true,
-                run: () => void openSource(store.client, email.id),
-              },
-              {
-                id: 'print',
-                label: t('message.print'),
-                icon: 'print',
-                // The menu is closed first.
-                run: () => setTimeout(() => printMessage(email.id)),
-              },
-              ...actions.map((module) => ({
-                id: `plugin-${module.name}`,
-                label: module.label,
-                run: () => void runModule(app, module, { email }),
-              })),
-            ]}
-          >
-            <Icon name="more" />
-          </MenuButton>
-        </>
-      )}
-    </div>
+        <IconButton
+          icon={isDetailed ? 'up' : 'down'}
+          small
+          className="more-of-it"
+          label={t('message.details')}
+          pressed={isDetailed}
+          onClick={() => setIsDetailed(!isDetailed)}
+        />
+        {email.keywords.$draft ? (
+          <button type="button" className="btn small" onClick={() => onEdit(email)}>
+            {t('message.edit')}
+          </button>
+        ) : (
+          <>
+            <IconButton icon="reply" small label={t('reply')} shortcut="r" onClick={() => void reply('reply', email)} />
+            <MenuButton
+              label={t('more')}
+              className="ib small"
+              entries={[
+                {
+                  id: 'reply-all',
+                  label: t('reply-all'),
+                  icon: 'reply-all',
+                  end: 'a',
+                  run: () => void reply('reply-all', email),
+                },
+                {
+                  id: 'forward',
+                  label: t('forward'),
+                  icon: 'forward',
+                  end: 'f',
+                  run: () => void reply('forward', email),
+                },
+                {
+                  id: 'source',
+                  label: t('source'),
+                  icon: 'copy',
+                  isFirstOfGroup: true,
+                  run: () => void openSource(store.client, email.id),
+                },
+                {
+                  id: 'print',
+                  label: t('message.print'),
+                  icon: 'print',
+                  // The menu is closed first.
+                  run: () => setTimeout(() => printMessage(email.id)),
+                },
+                ...actions.map((module) => ({
+                  id: `plugin-${module.name}`,
+                  label: module.label,
+                  run: () => void runModule(app, module, { email }),
+                })),
+              ]}
+            >
+              <Icon name="more" />
+            </MenuButton>
+          </>
+        )}
+      </div>
+      {isDetailed ? <MessageDetails email={email} /> : null}
+    </>
   )
 }
 

@@ -53,7 +53,7 @@ export async function draftOfReply(
     who,
   })
   const base = emptyDraft(uuid(), home.identities[0])
-  return replyDraft(base, home.identities, { kind, email, html, attachments, heading })
+  return { ...replyDraft(base, home.identities, { kind, email, html, attachments, heading }), isFresh: true }
 }
 
 export async function draftOfEmail(store: MailStore, email: Email): Promise<Draft> {

@@ -18,7 +18,7 @@ export interface ToastsProps {
 export function Toasts({ toast, onDone, say }: ToastsProps) {
   const [isHeld, setIsHeld] = useState(false)
   useEffect(() => {
-    if (!toast || toast.isError || isHeld) return
+    if (!toast || toast.isError || toast.stop || isHeld) return
     const timer = setTimeout(onDone, SHOWN_MS)
     return () => clearTimeout(timer)
   }, [toast, onDone, isHeld])
@@ -41,8 +41,13 @@ export function Toasts({ toast, onDone, say }: ToastsProps) {
       onPointerLeave={() => setIsHeld(false)}
     >
       {toast ? (
-        <div className={toast.isError ? 'toast error' : 'toast'} key={toast.text}>
-          <span className="cut">{toast.text}</span>
+        <div className={toast.isError ? 'toast error' : 'toast'} key={toast.stop ? 'going' : toast.text}>
+          <span className="cut grow">{toast.text}</span>
+          {toast.stop ? (
+            <button type="button" onClick={toast.stop}>
+              {t('many.stop')}
+            </button>
+          ) : null}
           {toast.undo ? (
             <button type="button" onClick={() => void undo()}>
               {t('undo')} <kbd>z</kbd>

@@ -15,7 +15,7 @@ import { Dot } from './labels.tsx'
 import { go, hrefOf } from './route.ts'
 import { useSavedSearches } from './saved-searches.ts'
 
-const ROLES: readonly (readonly [role: string, icon: IconName])[] = [
+export const ROLES: readonly (readonly [role: string, icon: IconName])[] = [
   ['inbox', 'inbox'],
   ['snoozed', 'clock'],
   ['drafts', 'draft'],
@@ -24,7 +24,7 @@ const ROLES: readonly (readonly [role: string, icon: IconName])[] = [
   ['junk', 'junk'],
   ['trash', 'trash'],
 ]
-const MAX_DEPTH = 10
+export const MAX_DEPTH = 10
 export const STARRED: ListKey = { kind: 'search', query: 'is:starred' }
 
 interface EntryProps {
@@ -146,7 +146,7 @@ function Branch({ mailbox, all, depth, current, onGo, onMove }: BranchProps) {
   )
 }
 
-const byOrder = (a: Mailbox, b: Mailbox) => a.sortOrder - b.sortOrder || a.name.localeCompare(b.name)
+export const byOrder = (a: Mailbox, b: Mailbox) => a.sortOrder - b.sortOrder || a.name.localeCompare(b.name)
 
 interface SharedProps extends Required<TreeProps> {
   readonly store: MailStore

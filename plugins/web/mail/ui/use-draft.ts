@@ -62,6 +62,7 @@ export function useDraft(first: Draft) {
   }, [current, keptOf, store])
   const touched = useCallback(() => {
     if (isClosed.current) return
+    now.current = { ...now.current, isFresh: false }
     clearTimeout(timers.current.keep)
     clearTimeout(timers.current.save)
     timers.current.keep = setTimeout(() => {

@@ -31,7 +31,7 @@ export const pages: Readonly<Record<keyof typeof english, string>> = {
   'contacts.add-member': 'Mitglied hinzufügen',
   'contacts.remove': '{{name}} löschen',
   'contacts.removed': '{{name}} gelöscht',
-  'contacts.saved': '{{name}} gesichert',
+  'contacts.saved': '{{name}} gespeichert',
   'notify.on': 'Neue E-Mail auf diesem Gerät melden',
   'notify.hint': 'Auch wenn keine Seite der Webmail offen ist. Die Abmeldung beendet es.',
   'notify.content': 'Absender und Betreff zeigen',
