@@ -28,6 +28,8 @@ export interface Found {
   readonly redacted?: Trace
 }
 
+/** Posts that a search reads. */
+const MAX_HITS = 200
 /** Entries that are read at once, from the end of a mailbox. */
 const STEP = 100
 
@@ -35,6 +37,12 @@ function allowed<T>(value: T | Refused): T {
   if (typeof value === 'object' && value !== null && 'refused' in value)
     throw new Error(`the archive refuses: ${value.why}`)
   return value
+}
+
+export interface Hits {
+  readonly posts: readonly AccountEmail[]
+  /** There are no more. */
+  readonly isAll: boolean
 }
 
 export class Archive implements Archiving {
@@ -95,14 +103,25 @@ export class Archive implements Archiving {
     return []
   }
 
-  /** Posts that contain all words, latest first. */
-  async search(list: MailingList, text: string, signal: AbortSignal): Promise<readonly AccountEmail[]> {
+  /**
+   * Posts that contain all words, latest first. Of more than `MAX_HITS` those that were archived last; only without the
+   * index is every post read.
+   */
+  async search(list: MailingList, text: string, signal: AbortSignal): Promise<Hits> {
+    const { mail, query } = this.#deps
+    const account = accountOf(list)
     const fields = ['from', 'subject', 'body', 'attachments'] as const
-    return this.#deps.query.emails({
-      account: accountOf(list),
+    const latest = await mail.searchLatest({ account, fields, text, most: MAX_HITS })
+    if (latest) {
+      const posts = await Array.fromAsync(mail.emails(account, latest.emails))
+      return { posts: posts.sort((a, b) => b.received - a.received), isAll: latest.isAll }
+    }
+    const posts = await query.emails({
+      account,
       condition: { kind: 'text', fields, text, how: 'words' },
       signal,
     })
+    return { posts, isAll: true }
   }
 
   /** The latest posts. */

@@ -22,6 +22,8 @@ interface Lent {
   readonly query: MailQueryApi
 }
 
+const SEARCHED_WITHIN_MS = 60_000
+
 async function start(t: TestContext) {
   let lent: Lent | undefined
   const borrow = definePlugin({
@@ -45,7 +47,12 @@ async function start(t: TestContext) {
   const iems = async (words: string, values: Record<string, unknown>, input = '') =>
     runCommand(kernel, words, values, input)
   await iems('list add', { address: LIST, archive: 'public', welcome: '' })
-  return { ...(lent as Lent), iems, get: async (path: string) => (await fetch(base + path)).text() }
+  return {
+    ...(lent as Lent),
+    iems,
+    advance: kernel.advance,
+    get: async (path: string) => (await fetch(base + path)).text(),
+  }
 }
 
 const post = (at: number, { month = 'Feb', head = '', body = `Post ${at}` } = {}) =>
@@ -92,12 +99,12 @@ test('an import cut off at any commit is completed by its repetition: no post is
   }
 })
 
-test('an import of many: progress, a line for each fault, and the others count', async (t) => {
-  const { iems, get } = await start(t)
+test('an import of many: progress, a line for each fault, and the others count; all are found by their words', async (t) => {
+  const { iems, get, advance } = await start(t)
   const big = post(9000, { body: 'x'.repeat(1_100_000) })
   const nameless = 'From a@far.test Mon Feb  3 10:00:00 2025\nSubject: no id\n\nx\n\n'
   const mbox = [
-    ...Array.from({ length: 1200 }, (_, at) => post(at)),
+    ...Array.from({ length: 600 }, (_, at) => post(at)),
     big,
     nameless,
     post(5),
@@ -107,12 +114,31 @@ test('an import of many: progress, a line for each fault, and the others count',
   assert.deepEqual(
     said.flatMap((one) => ('value' in one ? [one.value] : [])),
     [
-      { line: 8401, fault: 'The message is too big' },
-      { line: 8408, fault: 'no Message-ID' },
-      { done: 1202, faults: 2 },
+      { line: 4201, fault: 'The message is too big' },
+      { line: 4208, fault: 'no Message-ID' },
+      { done: 602, faults: 2 },
     ],
   )
-  assert.ok(said.filter((one) => 'progress' in one).length > 2)
-  assert.match(await get('/month/2025-02'), /1200 posts/)
+  assert.ok(said.filter((one) => 'progress' in one).length > 1)
+  assert.match(await get('/month/2025-02'), /600 posts/)
   assert.match(await get('/month/2025-03'), /1 post\b/)
+  const search = async (words: string) => {
+    const text = await get(`/search?q=${encodeURIComponent(words)}`)
+    return /role="status">([^<]*)/.exec(text)?.[1]
+  }
+  // Without the index every post is read; with it only some, however many have the word.
+  assert.equal(await search('topic'), '601 posts, the latest 100 are shown')
+  const end = Date.now() + SEARCHED_WITHIN_MS
+  const isIndexed = async () => {
+    await advance(5000)
+    return (await search('topic')) === 'More than 200 posts, the latest 100 are shown'
+  }
+  while (!(await isIndexed())) assert.ok(Date.now() < end, 'the posts are not indexed')
+  assert.equal(await search('post 577'), '1 post')
+  assert.equal(await search('post nothing'), '0 posts')
+  // Found before the index has it, and not any more when it is removed.
+  await iems('list import-archive', { list: LIST }, post(9002, { body: 'A late porcupine' }))
+  assert.equal(await search('porcupine'), '1 post')
+  await iems('list erase', { list: LIST, hash: messageIdHash('<a9002@far.test>') })
+  assert.equal(await search('porcupine'), '0 posts')
 })

@@ -118,10 +118,10 @@ export async function searchPage(
   { text, viewer, signal }: { text: string; viewer: Viewer; signal: AbortSignal },
 ): Promise<Html> {
   const isAsked = text.trim() !== ''
-  const results = isAsked ? await archive.search(list, text, signal) : []
+  const { posts: results, isAll } = isAsked ? await archive.search(list, text, signal) : { posts: [], isAll: true }
   const rows = results.slice(0, MAX_ROWS).map(({ id, received }) => ({ email: id, received }))
   const shown = await Promise.all(rows.map(async (row) => withLink(list, {}, await digestOf(archive, row), 'dates')))
-  const count = html`<p class="meta" role="status">${counted(results.length, 'post')}${results.length > MAX_ROWS ? `, the latest ${MAX_ROWS} are shown` : ''}</p>`
+  const count = html`<p class="meta" role="status">${isAll ? '' : 'More than '}${counted(results.length, 'post')}${results.length > MAX_ROWS ? `, the latest ${MAX_ROWS} are shown` : ''}</p>`
   const body = isAsked
     ? html`${count}${rows.length > 0 ? rowsOf(shown) : html`<p class="note">No post has all these words. Search for fewer words, or for the beginning of a word.</p>`}`
     : html`<p class="note">Enter words of the author, the subject or the text above.</p>`

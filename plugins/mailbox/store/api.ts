@@ -12,7 +12,7 @@ import type { AccountChanges, AccountEmail, AccountLimits, Drift, Usage, UsageCh
 import type { Filing } from './contract/filing.ts'
 import type { Mailbox, MailboxRef, MetadataPlace, Or, SpecialUse } from './contract/mailbox.ts'
 import type { Changes, Copied, Email, Entry, FlagChange, NewMessage, Snapshot, Uids } from './contract/message.ts'
-import type { TextQuery } from './contract/query.ts'
+import type { LatestQuery, TextQuery } from './contract/query.ts'
 
 export type * from './contract/account.ts'
 export type * from './contract/filing.ts'
@@ -92,6 +92,11 @@ export interface MailStoreApi {
   ): Or<{ readonly uidValidity: number; readonly copied: readonly Copied[] }>
   /** Those of an account's emails that contain a text, by the full-text index where possible. */
   search(query: TextQuery): AsyncIterable<string>
+  /**
+   * Ids of those that came into the index last, without a look at the others, however many there are. `isAll`: there
+   * are no more. Undefined when the index cannot answer quickly.
+   */
+  searchLatest(query: LatestQuery): Promise<{ readonly emails: readonly string[]; readonly isAll: boolean } | undefined>
   /** The messages of a mailbox that `search` must examine; undefined when the index cannot answer quickly. */
   candidates(ref: MailboxRef, query: Pick<TextQuery, 'fields' | 'text' | 'how'>): Promise<Uids | undefined>
   /** Undefined when no mailbox holds it any more. */

@@ -7,13 +7,14 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type SetupContext, unkey } from 'iems'
+import { type SetupContext, type Store, unkey } from 'iems'
 import { readAddresses } from 'iems/mime'
-import type { EmailText, MailboxRef, TextQuery } from './api.ts'
+import type { EmailText, MailboxRef, MailStoreApi, TextQuery } from './api.ts'
 import type { Emails } from './emails.ts'
-import { allEmails, emailId, holdersOf, placesOf, readEmailId } from './records.ts'
+import { allEmails, emailId, heldBy, holdersOf, placesOf, readEmailId } from './records.ts'
 import { createFind } from './search/find.ts'
 import { type Indexable, Indexer } from './search/indexer.ts'
+import { matches } from './search/query.ts'
 import { openIndex } from './search/search-index.ts'
 import type { SearchText } from './search/text.ts'
 import { uidsOf } from './uids.ts'
@@ -69,6 +70,30 @@ function indexId(folder: string): string {
   return id
 }
 
+interface LatestDeps {
+  readonly store: Store
+  read(email: string): Promise<SearchText | undefined>
+  readonly latest: ReturnType<typeof createFind>['latest']
+}
+
+/** The hits of the index, and the emails of the account that it has not seen yet. */
+const searchLatest = ({ store, read, latest }: LatestDeps): MailStoreApi['searchLatest'] =>
+  async function searchLatest({ account, most, fields, text }) {
+    const condition = { fields, text, how: 'words' } as const
+    const found = await latest(account, condition, most)
+    if (!found) return undefined
+    const emails = new Set(found.emails)
+    for (const email of found.waiting) {
+      const { base, tag } = readEmailId(email)
+      const holders = emails.has(email) ? [] : store.scan({ ...heldBy(base, tag, account), limit: 1 })
+      for await (const _ of holders) {
+        const text = await read(email)
+        if (text && matches(text, condition)) emails.add(email)
+      }
+    }
+    return { emails: [...emails], isAll: found.isAll }
+  }
+
 export type Finding = ReturnType<typeof createFinding>
 
 export function createFinding(ctx: SetupContext, emails: Emails, settings: FindingSettings) {
@@ -116,7 +141,7 @@ export function createFinding(ctx: SetupContext, emails: Emails, settings: Findi
   }
 
   const indexer = new Indexer({ store, index, id, clock, log, load, all })
-  const { find, candidates } = createFind({ index, indexer, log, read })
+  const { find, candidates, latest } = createFind({ index, indexer, log, read })
   return {
     start: () => indexer.start(),
     stop: () => indexer.stop(),
@@ -128,6 +153,7 @@ export function createFinding(ctx: SetupContext, emails: Emails, settings: Findi
     },
     find: ({ account, emails, signal, ...condition }: TextQuery) =>
       find({ account, emails, conditions: [condition], ...(signal ? { signal } : {}) }),
+    latest: searchLatest({ store, read, latest }),
     async candidates({ account, id }: MailboxRef, condition: Pick<TextQuery, 'fields' | 'text' | 'how'>) {
       const found = await candidates(account, condition)
       if (!found) return undefined

@@ -107,6 +107,7 @@ export function createMailStore(ctx: SetupContext, accounts: AccountsApi, settin
     append: createAppend({ ...core, maxSize: settings.maxSize }),
     email: (id) => emails.email(id),
     search: finding.find,
+    searchLatest: finding.latest,
     candidates: finding.candidates,
     watch: core.watchers.watch,
     ...createUsage(store),

@@ -25,6 +25,12 @@ export interface TextQuery {
   readonly signal?: AbortSignal
 }
 
+/** Emails of an account that have every word, or a word that begins with it. */
+export interface LatestQuery extends Pick<TextQuery, 'account' | 'fields' | 'text'> {
+  /** Ids that are returned. */
+  readonly most: number
+}
+
 /** Times in ms since 1970, sizes in octets. */
 export type Condition =
   | { readonly kind: 'all' }

@@ -67,6 +67,22 @@ export function createFind({ index, indexer, log, read }: FindDeps) {
     }
   }
 
+  /** Emails whose words all fit, the last indexed first; undefined when the index cannot answer quickly. */
+  async function latest(account: string, condition: Condition, most: number) {
+    try {
+      // First: as below.
+      const waiting = await indexer.unindexedNames()
+      if (!waiting) return undefined
+      const found = await index.latest({ account, conditions: [condition], limit: most + 1 })
+      if (found?.made !== waiting.made) return undefined
+      const emails = found.emails.slice(0, most)
+      return { emails, isAll: found.emails.length <= most, waiting: waiting.emails }
+    } catch (cause) {
+      log.warn('searched without the index', { account, cause })
+      return undefined
+    }
+  }
+
   /** Undefined when the index knows nothing about the conditions. */
   async function ask(account: string, emails: readonly string[], conditions: readonly Condition[]) {
     // First, so that emails indexed meanwhile are read rather than missed.
@@ -87,5 +103,5 @@ export function createFind({ index, indexer, log, read }: FindDeps) {
     return { sure, unsure }
   }
 
-  return { find, candidates }
+  return { find, candidates, latest }
 }

@@ -49,6 +49,9 @@ const STATEMENTS = {
   // Numbers come as REAL, with which FTS5 reads everybody's documents instead of the account's alone.
   search: `SELECT doc.id AS id, email FROM text JOIN doc ON doc.id = text.rowid
     WHERE text MATCH ? AND text.rowid > CAST(? AS INTEGER) AND text.rowid < CAST(? AS INTEGER) LIMIT ?`,
+  latest: `SELECT doc.id AS id, email FROM text JOIN doc ON doc.id = text.rowid
+    WHERE text MATCH ? AND text.rowid > CAST(? AS INTEGER) AND text.rowid < CAST(? AS INTEGER)
+    ORDER BY text.rowid DESC LIMIT ?`,
   partial: 'SELECT id, email FROM doc WHERE partial = 1 AND id > ? AND id <= ? ORDER BY id LIMIT ?',
   missing: `SELECT value AS email FROM json_each(?) WHERE NOT EXISTS
     (SELECT 1 FROM doc WHERE email = value AND doc.id > ? AND doc.id < ?)`,

@@ -52,6 +52,12 @@ export interface Page {
   readonly next?: number
 }
 
+/** Hits that were indexed last. */
+export interface Latest {
+  readonly made: string
+  readonly emails: readonly string[]
+}
+
 export interface IndexState {
   /** Which index this is: another one after it was cleared or put aside. */
   readonly made: string
@@ -240,6 +246,17 @@ export class IndexFile {
       made: this.#madeNow(),
       ...pageOf({ fitting, partial, isSure, limit, isLast: isLast && partial.length < limit }),
     }
+  }
+
+  /** Sure hits, the last indexed first; undefined where the index cannot be sure. */
+  latest({ account, conditions, limit }: Omit<IndexQuery, 'after'>): Latest | undefined {
+    const asked = askedOf(conditions, (part, where) => this.#findWords(part, where))
+    if (!asked?.isSure || asked.isExact) return undefined
+    const { number } = (this.#index.statements.account.get(account) as { number: number } | undefined) ?? {}
+    const isNone = number === undefined || asked.expressions.includes('')
+    const range = [asked.expressions.join(' AND '), (number ?? 0) * SPAN, ((number ?? 0) + 1) * SPAN, limit] as const
+    const rows = isNone ? [] : (this.#index.statements.latest.all(...range) as unknown as Row[])
+    return { made: this.#madeNow(), emails: rows.map(({ email }) => email) }
   }
 
   missing({ account, emails }: { account: string; emails: readonly string[] }): string[] {

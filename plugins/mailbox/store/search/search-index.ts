@@ -8,7 +8,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import type { Log } from 'iems'
-import type { Holding, IndexDocument, IndexFileOptions, IndexQuery, IndexState, Page } from './index-file.ts'
+import type { Holding, IndexDocument, IndexFileOptions, IndexQuery, IndexState, Latest, Page } from './index-file.ts'
 import { FIELDS } from './text.ts'
 import type { Answer, Argument, Call, Request } from './worker/index.ts'
 
@@ -21,6 +21,8 @@ export interface SearchIndex {
   add(documents: readonly IndexDocument[]): Promise<void>
   /** Undefined when the index knows nothing about these conditions. */
   search(query: IndexQuery): Promise<Page | undefined>
+  /** Sure hits, the last indexed first; undefined where the index cannot be sure. */
+  latest(query: Omit<IndexQuery, 'after'>): Promise<Latest | undefined>
   /** Those of the emails that are not in the index for this account. */
   missing(account: string, emails: readonly string[]): Promise<readonly string[]>
   state(): Promise<IndexState>
@@ -197,6 +199,7 @@ export function openIndex(options: IndexOptions): SearchIndex {
       for (const some of chunksOf(documents, lengthOf)) await write('add', some)
     },
     search: (query) => call('search', query, options.searchMs),
+    latest: (query) => call('latest', query, options.searchMs),
     async missing(account, emails) {
       const missing: string[] = []
       for (let start = 0; start < emails.length; start += ASKED) {
