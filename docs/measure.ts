@@ -1,4 +1,5 @@
 /** `npm run measure`: the size and shape of the code, by the method that docs/decisions/ quotes. Prints, changes nothing. */
+import { globSync, readFileSync } from 'node:fs'
 import { circlesOf, type FileShape, shapesOf } from '../test/support/structure.ts'
 
 const core = shapesOf(['core/**/*.ts'])
@@ -35,8 +36,25 @@ ${name}: ${files.length} files, ${lines(files)} lines, ${((100 * sum(files.map((
   mutable module variables: ${files.flatMap(({ file, mutable }) => mutable.map((one) => `${file} ${one}`)).join(', ') || 'none'}`)
 }
 
+/** Exported values of core and plugins whose name stands in no other file. */
+function needlessExports(): string[] {
+  const files = globSync(['{core,plugins,config,docs,test}/**/*.{ts,tsx}', 'iems.config.ts'])
+  const texts = files.map((file) => ({ file, text: readFileSync(file, 'utf8') }))
+  const users = new Map<string, number>()
+  for (const { text } of texts)
+    for (const name of new Set(text.match(/[A-Za-z_$][\w$]*/g))) users.set(name, (users.get(name) ?? 0) + 1)
+  return texts
+    .filter(({ file }) => /^(?:core|plugins)\//.test(file))
+    .flatMap(({ file, text }) =>
+      [...text.matchAll(/^export (?:async )?(?:const|function\*?|class) (\w+)/gm)]
+        .filter(([, name = '']) => users.get(name) === 1)
+        .map(([, name]) => `${file} ${name}`),
+    )
+}
+
 describe('core', core)
 describe('plugins', plugins)
 console.log(
   `\ntests: ${tests.length} files, ${lines(tests)} lines; to code ${(lines(tests) / (lines(core) + lines(plugins))).toFixed(2)} : 1`,
 )
+console.log(`exported values that no other file uses: ${needlessExports().join(', ') || 'none'}`)

@@ -38,7 +38,7 @@ function describe(command: Command, words: readonly string[] = []): Described[] 
 const roff = (text: string) =>
   text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replaceAll(/\s+/g, ' ').replace(/^[.']/, '\\&$&')
 
-export function manualPage(iems: Command): string {
+function manualPage(iems: Command): string {
   const commands = describe(iems)
   const lines = [
     `.TH IEMS 8 "" "iems ${roff(iems.version() ?? '')}" "System administration"`,
@@ -104,7 +104,7 @@ const SHELLS: Readonly<Record<string, (iems: Command) => string>> = {
   zsh: (iems) => `autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n${bash(iems)}`,
 }
 
-export function completionScript(iems: Command, shell: string): string {
+function completionScript(iems: Command, shell: string): string {
   const script = SHELLS[shell]
   if (!script) throw new Error(`There is no completion for ${shell}; there is for ${Object.keys(SHELLS).join(' and ')}`)
   return script(iems)

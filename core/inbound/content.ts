@@ -48,7 +48,7 @@ export function takeContent(
 }
 
 /** Reads a stream to its end. Throws IEMS_CONTENT_… and IEMS_HEADER_TOO_LONG, and leaves nothing behind then. */
-export async function stageContent(
+async function stageContent(
   { store, limits, isBinary }: ContentDeps,
   source: AsyncIterable<Uint8Array>,
 ): Promise<IncomingContent> {

@@ -36,7 +36,7 @@ export const resolveElsewhere = (channel: string): Resolve => ({
   insteadOf: () => undefined,
 })
 
-export function createExamine(own: ReceiveDeps): Examine {
+function createExamine(own: ReceiveDeps): Examine {
   return async (envelope, id, trace, source, look, resolve = own.resolve) => {
     const deps = { ...own, resolve }
     const isBinary = envelope.parameters.body === 'BINARYMIME'

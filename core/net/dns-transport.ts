@@ -19,7 +19,7 @@ export interface Exchange<T> {
 /** Wrong datagrams after which the resolver assumes a guessing attacker and switches to TCP. */
 const MAX_STRAYS = 20
 
-export class NoReply extends Error {}
+class NoReply extends Error {}
 
 /** `'guessed'` after too many wrong datagrams. Throws NoReply, or the socket's error. */
 export function askByUdp<T>({ server, query, timeoutMs, read }: Exchange<T>): Promise<T | 'guessed'> {

@@ -32,7 +32,7 @@ export async function passphraseOf(file: string): Promise<string> {
 }
 
 /** Commands of the plugin that stores mail: one account's mailboxes as a file. */
-export const EXPORT = 'mailbox export'
+const EXPORT = 'mailbox export'
 export const IMPORT = 'mailbox import'
 
 const isPlace = (text: string) => isAbsolute(text) || isS3(text)

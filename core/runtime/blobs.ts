@@ -29,7 +29,7 @@ import { raised } from './formats.ts'
 import { requireReaders } from './nodes.ts'
 
 /** Version of the kernel's records from which on a message's blob may be in the stored form. */
-export const PACKED_MESSAGE = 2
+const PACKED_MESSAGE = 2
 /** Beside the blobs of a place: the id by which a store knows it. */
 const MARKER = 'iems-blobs.json'
 const PACKED = 'packed'
@@ -48,7 +48,7 @@ const checkOf = ({ octets }: BlobKey): string =>
   createHmac('sha256', octets).update('iems blob key').digest('base64url').slice(0, 22)
 
 /** Problems of the configuration's keys with a store that has this record. */
-export function* keyProblems(config: Config, { keys }: Pick<BlobsRecord, 'keys'>): Generator<IemsError> {
+function* keyProblems(config: Config, { keys }: Pick<BlobsRecord, 'keys'>): Generator<IemsError> {
   const known = keysOf(config)
   for (const [id, check] of Object.entries(keys)) {
     const key = known.get(id)
@@ -58,7 +58,7 @@ export function* keyProblems(config: Config, { keys }: Pick<BlobsRecord, 'keys'>
   }
 }
 
-export async function blobsRecord(store: Pick<Store, 'get'>): Promise<BlobsRecord> {
+async function blobsRecord(store: Pick<Store, 'get'>): Promise<BlobsRecord> {
   const value = await store.get(BLOBS_KEY)
   return value ? decodeRecord<BlobsRecord>(value) : { v: 1, reads: [], keys: {} }
 }

@@ -44,7 +44,7 @@ const isBare = (specifier: string) => !/^(?:\.{0,2}\/|[a-z]+:)/.test(specifier)
 const isMissing = (cause: unknown) => (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND'
 
 /** An import of the configuration that cannot be resolved. */
-export class UnknownImport extends Error {
+class UnknownImport extends Error {
   /** `file:line:column`. */
   readonly at: string
   constructor(specifier: string, file: string, cause: unknown) {

@@ -16,7 +16,7 @@ export function dataFolder(config: Config): string {
 }
 
 /** All folders that hold the server's data. */
-export function dataFolders(config: Config): readonly string[] {
+function dataFolders(config: Config): readonly string[] {
   const folder = dataFolder(config)
   return 'path' in config.store ? [...new Set([pathIn(config, config.store.path), folder])] : [folder]
 }

@@ -13,7 +13,7 @@ import { checkAnswer } from './answers.ts'
 import type { Emit, Log } from './log.ts'
 import type { Spans } from './spans.ts'
 
-export class PluginFault extends IemsError {
+class PluginFault extends IemsError {
   constructor(plugin: string, hook: string, cause: unknown) {
     super('IEMS_PLUGIN_FAULT', { plugin, hook, why: reasonOf(cause) }, cause)
   }

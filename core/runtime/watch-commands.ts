@@ -168,7 +168,7 @@ const logCommand = (of: (call: CommandCall) => Administration) =>
 // --- traces --------------------------------------------------------------------------------------
 
 /** Follows a client or a sender: its sessions and its messages. */
-export class Tracer {
+class Tracer {
   readonly #sessions = new Cache<true>({ max: MAX_FOLLOWED })
   readonly #messages = new Cache<true>({ max: MAX_FOLLOWED })
   readonly #isClient: (address: string) => boolean

@@ -239,5 +239,5 @@ async function* withId({ message }: Delivery, messageId: string): AsyncGenerator
   yield* message.open()
 }
 
-export const heldOwner = (list: MailingList, id: string) => `held/${list.id}/${id}`
+const heldOwner = (list: MailingList, id: string) => `held/${list.id}/${id}`
 export const digestOwner = (list: MailingList, number: number) => `digest/${list.id}/${number}`

@@ -31,7 +31,7 @@ const MAX_COMMANDS = 10
 const MAX_LINE = 200
 
 /** Written by a machine, or for many. */
-export function isAutomatic({ headers, from }: Pick<ReadableMessage, 'headers' | 'from'>): boolean {
+function isAutomatic({ headers, from }: Pick<ReadableMessage, 'headers' | 'from'>): boolean {
   const auto = headers.get('auto-submitted')[0]?.split(/[;\s]/)[0]?.toLowerCase() ?? 'no'
   const precedence = headers.get('precedence')[0]?.trim().toLowerCase() ?? ''
   return (
@@ -72,7 +72,7 @@ To write to the people who run the list: ${roleAddress(list, 'owner')}`
 const DELIVERY = { post: 'post', digest: 'mime', mime: 'mime', plain: 'plain', none: 'none' } as const
 
 /** `delivery digest`, as an option; undefined when invalid. */
-export function readOption(name = '', value = '', now = 0): MemberOptions | undefined {
+function readOption(name = '', value = '', now = 0): MemberOptions | undefined {
   const yes = /^(?:yes|on|true)$/i.test(value) ? true : /^(?:no|off|false)$/i.test(value) ? false : undefined
   switch (name.toLowerCase()) {
     case 'delivery': {

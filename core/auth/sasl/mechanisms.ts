@@ -5,7 +5,7 @@
  */
 
 /** Credentials that an `auth` tap can check: a password, a SCRAM proof by its verifier, a token. */
-export const JUDGED = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-1', 'OAUTHBEARER'] as const
+const JUDGED = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-1', 'OAUTHBEARER'] as const
 export type CredentialMechanism = (typeof JUDGED)[number]
 
 /** In the order of announcement: strongest first, because many clients take the first they support. */

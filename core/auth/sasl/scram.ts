@@ -16,7 +16,7 @@ import { saslPrep, textOf } from './prepare.ts'
  */
 export const SCRAM_ITERATIONS = 65_536
 /** Octets of the salt of new and of fake verifiers. */
-export const SCRAM_SALT = 16
+const SCRAM_SALT = 16
 const NONCE = 18
 /** RFC 9266; the only supported type of channel binding. */
 const BINDING = 'tls-exporter'
@@ -24,7 +24,7 @@ const BINDING = 'tls-exporter'
 type Keys = Pick<Verifier, 'iterations' | 'salt' | 'storedKey' | 'serverKey'>
 type Hash = 'sha1' | 'sha256'
 
-export const scramHash = (mechanism: string): Hash => (mechanism.startsWith('SCRAM-SHA-256') ? 'sha256' : 'sha1')
+const scramHash = (mechanism: string): Hash => (mechanism.startsWith('SCRAM-SHA-256') ? 'sha256' : 'sha1')
 
 const hmac = (hash: Hash, key: Uint8Array, text: string) => createHmac(hash, key).update(text).digest()
 

@@ -37,7 +37,7 @@ const OPENED = new Set([0, 6, 8, 9, 12])
 /** All methods of APPNOTE. */
 const METHODS = new Set([0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 14, 16, 18, 19, 20, 93, 94, 95, 96, 97, 98, 99])
 
-export const CUT_OFF: Problem = { kind: 'unreadable', name: 'Zip.Broken' }
+const CUT_OFF: Problem = { kind: 'unreadable', name: 'Zip.Broken' }
 
 /** Undefined when it is not a zip archive. */
 export function readZip(octets: Buffer): Zip | undefined {

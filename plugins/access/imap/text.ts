@@ -43,7 +43,7 @@ export function dateTime(ms: number): string {
 }
 
 /** RFC 3501 section 5.1.3: modified UTF-7 of mailbox names. */
-export function toUtf7(name: string): string {
+function toUtf7(name: string): string {
   return name.replace(/&/g, '&-').replace(/[^\x20-\x7e]+/g, (text) => {
     const octets = Buffer.from(text, 'utf16le').swap16()
     return `&${octets.toString('base64').replaceAll('=', '').replaceAll('/', ',')}-`

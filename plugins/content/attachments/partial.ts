@@ -70,7 +70,7 @@ const ownerOf = ({ set, number }: Pick<Fragment, 'set' | 'number'>) => `fragment
 const LATER = defer(451, '4.3.0', 'The fragments of this message cannot be put together now, try again later')
 
 /** The fragment that a message states to be; undefined for a message that is not a fragment. */
-export function fragmentOf(message: ReadableMessage, root: MimePart): Fragment | undefined {
+function fragmentOf(message: ReadableMessage, root: MimePart): Fragment | undefined {
   if (root.type !== 'message' || root.subtype !== 'partial') return undefined
   const { id, number, total } = root.parameters
   const count = (text: string | undefined) => (text !== undefined && /^\d{1,4}$/.test(text) ? Number(text) : undefined)

@@ -21,7 +21,7 @@ export const isIn = (address: string, domains: readonly string[]): boolean =>
   )
 
 /** Whether a name matches `*` and `?`, in linear time for each star. */
-export function matchesName(name: string, pattern: string): boolean {
+function matchesName(name: string, pattern: string): boolean {
   let [at, star, mark] = [0, -1, 0]
   let p = 0
   while (at < name.length) {

@@ -51,7 +51,7 @@ export function indexesOf(entry: EntryRecord): Map<string, Indexed> {
   return indexes
 }
 
-export function foldedName(entry: EntryRecord | Entry): string {
+function foldedName(entry: EntryRecord | Entry): string {
   switch (entry.kind) {
     case 'unit':
       return foldPath(entry.path)

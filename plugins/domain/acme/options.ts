@@ -4,7 +4,7 @@
 import { duration, listenerOptions, listenOption, secretValue } from 'iems'
 import * as z from 'zod'
 
-export const CHALLENGES = ['http-01', 'tls-alpn-01', 'dns-01'] as const
+const CHALLENGES = ['http-01', 'tls-alpn-01', 'dns-01'] as const
 export type ChallengeType = (typeof CHALLENGES)[number]
 
 /** Of the listener for tls-alpn-01. */

@@ -12,7 +12,7 @@ export type RecordType = 'A' | 'AAAA' | 'CNAME' | 'MX' | 'PTR' | 'TXT'
 export type Resolve = (name: string, type: RecordType) => Promise<readonly unknown[]>
 
 /** An error as node:dns creates it. */
-export class DnsError extends Error {
+class DnsError extends Error {
   readonly code: 'ENOTFOUND' | 'ENODATA' | 'ESERVFAIL' | 'ETIMEOUT'
   constructor(code: DnsError['code'], name: string) {
     super(`${code} ${name}`)

@@ -33,7 +33,7 @@ export const hash = z.string().regex(/^[A-Za-z2-7]{32}$/)
 export const list = z.string().max(254)
 const pageNumber = z.coerce.number().int().min(1).max(100_000).default(1)
 
-export async function viewerOf(deps: AccessDeps, found: MailingList, { login }: Pick<Call, 'login'>): Promise<Viewer> {
+async function viewerOf(deps: AccessDeps, found: MailingList, { login }: Pick<Call, 'login'>): Promise<Viewer> {
   return {
     account: login?.identity.account,
     isMember: (await memberAddress(deps, found, login)) !== undefined,

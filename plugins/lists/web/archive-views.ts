@@ -45,7 +45,7 @@ function views(list: MailingList, month: string, current: (typeof VIEWS)[number]
 }
 
 /** Months beside every view. */
-export async function monthsAside(archive: Archive, list: MailingList, viewer: Viewer): Promise<Html> {
+async function monthsAside(archive: Archive, list: MailingList, viewer: Viewer): Promise<Html> {
   const months = await archive.months(list)
   const path = pathOf(list)
   return html`<section><h2>Archive</h2><ul class="toc"><li><a href="${path}/recent">Latest posts</a></li>${viewer.account === undefined ? '' : html`<li><a href="${path}/starred">Starred posts</a></li>`}${months.map(({ month, posts }) => html`<li><a href="${path}/month/${month}">${monthName(month)}</a><span class="t3">${posts}</span></li>`)}</ul></section>`

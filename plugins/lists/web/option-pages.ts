@@ -12,7 +12,7 @@ import { page, pathOf, said, titleOf } from './layout.ts'
 import { GONE, LIMIT, type MemberPagesDeps, token } from './member-pages.ts'
 
 const DELIVERY = { post: 'Every post', mime: 'Digest (MIME)', plain: 'Digest (plain text)', none: 'No mail' } as const
-export const LANGUAGE_NAMES = { en: 'English', de: 'Deutsch', fr: 'Français', es: 'Español' } as const
+const LANGUAGE_NAMES = { en: 'English', de: 'Deutsch', fr: 'Français', es: 'Español' } as const
 const list = z.string().max(254)
 export const optionsForm = z
   .object({
@@ -62,7 +62,7 @@ ${names.length === 0 ? '' : html`<fieldset class="field"><legend class="lb">Topi
 <div class="field"><label for="away">No mail until</label><input id="away" name="away" type="date" value="${awayUntil > 0 ? new Date(awayUntil).toISOString().slice(0, 10) : ''}"></div>`
 }
 
-export function optionsPage(action: string, found: MailingList, member: Member): Html {
+function optionsPage(action: string, found: MailingList, member: Member): Html {
   const body = html`<form class="form" method="post" action="${action}">${optionFields(found, member)}<div class="acts"><button class="btn main" name="action" value="save">Save</button><button class="btn danger" name="action" value="leave">Leave the list</button></div></form>`
   return page({ title: `Options: ${titleOf(found)}`, list: found, isPrivate: true, meta: member.address, body })
 }

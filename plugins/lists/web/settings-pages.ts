@@ -59,7 +59,7 @@ function settingsPage(found: MailingList): Html {
 }
 
 /** The settings that a form holds. Throws a problem that names each invalid one. */
-export function settingsIn(fields: Readonly<Record<string, string>>, before: MailingList): MailingList['settings'] {
+function settingsIn(fields: Readonly<Record<string, string>>, before: MailingList): MailingList['settings'] {
   const given: Record<string, unknown> = {}
   const faults: string[] = []
   for (const name of NAMES) {

@@ -9,7 +9,7 @@ import { dateOf } from './daily.ts'
 import { decode, encode, type FlowRecord, flowKey } from './records.ts'
 
 /** Upper bounds of latencies in ms; longer ones count in one more place. */
-export const LATENCIES = [100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 3_600_000, 86_400_000]
+const LATENCIES = [100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 3_600_000, 86_400_000]
 
 const STATUS = {
   'delivery.delivered': 'delivered',

@@ -40,7 +40,7 @@ import { indexPart } from './search/registry.ts'
 /** The tag of emails that came by APPEND. */
 const APPENDED = 'a'
 
-export const newBase = (): string => randomBytes(15).toString('base64url').replaceAll('-', '_')
+const newBase = (): string => randomBytes(15).toString('base64url').replaceAll('-', '_')
 
 /** A recipient's tag, derived from the account, so that a repeated delivery finds its earlier results. */
 export function tagOf(account: string): string {

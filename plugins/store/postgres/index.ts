@@ -10,7 +10,7 @@ const url = z
     "must be a URL such as 'postgres://iems@db.example/iems'",
   )
 
-export const postgresOptions = z.strictObject({
+const postgresOptions = z.strictObject({
   url: z
     .union([url, z.array(url).min(1)])
     .describe(

@@ -6,7 +6,7 @@
  */
 import { below, type Clock, decodeRecord, encodeRecord, type KernelEvent, key, type Op, type Store, unkey } from 'iems'
 
-export const FLOWS = ['received', 'delivered', 'refused', 'failed'] as const
+const FLOWS = ['received', 'delivered', 'refused', 'failed'] as const
 export type Flow = Readonly<Record<(typeof FLOWS)[number], number>>
 
 const OF_EVENT: Readonly<Record<string, keyof Flow>> = {

@@ -56,7 +56,7 @@ export function problemOf(cause: unknown): HttpProblem | undefined {
 }
 
 /** The roles by which the kernel judges: permissions of other roles for reading count as support. */
-export function callerOf(login: Login): Caller {
+function callerOf(login: Login): Caller {
   const roles = [...login.roles, ...(login.may(ADMIN) ? [ADMIN] : []), ...(login.may('status:read') ? [SUPPORT] : [])]
   return { user: login.identity.user, roles }
 }

@@ -6,7 +6,7 @@ import type { ServerEvent } from './api.ts'
 
 const ALIVE_MS = 30_000
 
-export function formatEvent({ id, event, data, comment }: ServerEvent): string {
+function formatEvent({ id, event, data, comment }: ServerEvent): string {
   // None of them may contain an end of line; JSON has none.
   const plain = (text: string) => text.replace(/[\r\n\0]/g, ' ')
   let text = comment === undefined ? '' : `: ${plain(comment)}\n`

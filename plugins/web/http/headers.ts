@@ -20,7 +20,7 @@ export const PAGE_POLICY = [
 ].join('; ')
 
 /** Nothing of an answer that is no page may run or load. */
-export const DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
+const DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 export function commonHeaders(options: Pick<Options, 'hsts'>, isSecure: boolean): Record<string, string> {
   return {

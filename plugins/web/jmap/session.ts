@@ -15,7 +15,7 @@ export interface SessionDeps {
   sharedWith(account: string): Promise<readonly string[]>
 }
 
-export const coreCapability = (limits: Options['limits']) => ({
+const coreCapability = (limits: Options['limits']) => ({
   maxSizeUpload: limits.upload,
   maxConcurrentUpload: limits.concurrentUploads,
   maxSizeRequest: limits.request,

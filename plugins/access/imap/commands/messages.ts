@@ -10,7 +10,7 @@ import { bad, isAnswer, no, ok, refusal, type TaggedResponse } from '../response
 import type { View } from '../view.ts'
 
 const READ_ONLY = no('Mailbox is read-only', 'NOPERM')
-export const NO_NUMBER = bad('No such message')
+const NO_NUMBER = bad('No such message')
 export const UIDS_ONLY = bad('UIDONLY is enabled; use UIDs', 'UIDREQUIRED')
 
 // --- STORE ----------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ const TOPS: Readonly<Record<string, string>> = {
 /** RFC 4517 section 3.3.13. */
 const timeOf = (ms: number) => `${new Date(ms).toISOString().replace(/[-:T]/g, '').slice(0, 14)}Z`
 const yes = (value: boolean) => (value ? 'TRUE' : 'FALSE')
-export const routeText = ({ channel, nexthop }: { readonly channel: string; readonly nexthop: string }) =>
+const routeText = ({ channel, nexthop }: { readonly channel: string; readonly nexthop: string }) =>
   `${channel}:${nexthop}`
 
 /** RFC 4519: a person always has cn and sn. */

@@ -14,7 +14,7 @@ import { NAME_ATTRIBUTE, type Translator } from '../translator.ts'
 
 const BY = 'ccmail'
 /** In the comments of entries that this server writes; others are never touched. */
-export const OWN_COMMENT = 'IEMS'
+const OWN_COMMENT = 'IEMS'
 
 export function createDirectoryCommands(
   directory: DirectoryApi,
@@ -83,7 +83,7 @@ const whole: CommentRule = (comment) => (comment === '' ? {} : { description: [c
 const ATTRIBUTE = /^[a-z][a-z\d-]{0,63}$/i
 
 /** `telephonenumber;ou`: what the comments have, divided by the same character. A comment of another form stays whole. */
-export function commentRule(rule: string): CommentRule {
+function commentRule(rule: string): CommentRule {
   const divider = /[^a-z\d-]/i.exec(rule)?.[0] ?? ';'
   const names = rule.split(divider).map((name) => name.trim())
   if (!names.every((name) => ATTRIBUTE.test(name))) throw new Error(`--comments ${rule}: it must be like name;name`)

@@ -14,7 +14,7 @@ const HEADER = 128
 const MAX_NAME = 63
 
 /** CRC-16 of XMODEM: polynomial 1021, start 0. */
-export function crc16(octets: Uint8Array): number {
+function crc16(octets: Uint8Array): number {
   let crc = 0
   for (const octet of octets) {
     crc ^= octet << 8

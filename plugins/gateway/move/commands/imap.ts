@@ -77,7 +77,7 @@ async function* chosenOf({ accounts }: MoveCommandDeps, { account, all, users, l
 }
 
 /** Moves accounts one after the other, with a report for each; fails at the end if one failed. */
-export async function* moveEach(
+async function* moveEach(
   deps: Pick<MoveCommandDeps, 'store' | 'mail' | 'accounts'>,
   chosen: AsyncIterable<Chosen>,
   how: MoveHow,

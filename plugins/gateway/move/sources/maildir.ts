@@ -48,7 +48,7 @@ async function readUidlist(folder: string): Promise<Uidlist> {
 const uniqueName = (file: string) => file.split(/[:,]/, 1)[0] ?? ''
 
 /** Modified UTF-7 (RFC 3501 section 5.1.3). */
-export const fromModifiedUtf7 = (text: string) =>
+const fromModifiedUtf7 = (text: string) =>
   text.replace(/&([A-Za-z0-9+,]*)-/g, (_, base64: string) =>
     base64 === '' ? '&' : Buffer.from(base64.replaceAll(',', '/'), 'base64').swap16().toString('utf16le'),
   )

@@ -18,7 +18,7 @@ export async function readText(path: string): Promise<string> {
 }
 
 /** Logical lines of postconf(5) and tables: comments left out, continuation lines joined. */
-export function logicalLines(text: string): readonly string[] {
+function logicalLines(text: string): readonly string[] {
   const lines: string[] = []
   for (const line of text.split(/\r?\n/)) {
     if (/^\s*(?:#|$)/.test(line)) continue
@@ -65,7 +65,7 @@ export function readTable(text: string, kind: 'table' | 'aliases' = 'table'): Re
 }
 
 /** Lines of a passwd file: login, password hash, and further fields that are not needed. */
-export function readPasswd(text: string): OldUser[] {
+function readPasswd(text: string): OldUser[] {
   return text.split(/\r?\n/).flatMap((line) => {
     const [login = '', password = ''] = line.split(':')
     if (login === '' || login.startsWith('#')) return []

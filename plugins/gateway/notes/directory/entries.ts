@@ -31,7 +31,7 @@ const all = ({ values }: NotesEntry, name: string) =>
   (values[name] ?? []).map((value) => value.trim()).filter((value) => value !== '')
 
 /** A local part, or an account's name, from a name of people. */
-export const plainName = (text: string) =>
+const plainName = (text: string) =>
   text
     .normalize('NFKD')
     .replace(/\p{M}/gu, '')

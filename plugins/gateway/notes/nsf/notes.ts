@@ -200,7 +200,7 @@ export function timesOf(item: NsfItem): NotesTime[] {
 }
 
 /** A header field of a MIME message: version, flags, then lengths, the name and the body. */
-export function readRfc822(value: Buffer): string {
+function readRfc822(value: Buffer): string {
   longAt(value, 0)
   wordAt(value, 4)
   return value.toString('latin1')

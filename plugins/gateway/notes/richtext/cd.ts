@@ -30,7 +30,7 @@ interface CdRecord {
 }
 
 /** The records of one item's value. */
-export function* cdRecords(value: Buffer): Generator<CdRecord> {
+function* cdRecords(value: Buffer): Generator<CdRecord> {
   for (let at = 0; at + 2 <= value.length; ) {
     const signature = value[at] ?? 0
     const short = value[at + 1] ?? 0

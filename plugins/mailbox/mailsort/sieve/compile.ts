@@ -65,7 +65,7 @@ export function createLanguage(extensions: readonly Extension[]): Language {
 }
 
 /** Octets of a script. */
-export const MAX_SCRIPT = 1_048_576
+const MAX_SCRIPT = 1_048_576
 
 /** Throws a SieveError. */
 export function compileScript(text: string, language: Language): Program {

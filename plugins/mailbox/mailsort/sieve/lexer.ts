@@ -23,7 +23,7 @@ const MULTILINE = /text:[ \t]*(?:#[^\n]*)?\r?\n/iy
 const MARKS = ';,(){}[]'
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
 /** RFC 5228 section 2.4.1: at least 31 bits. */
-export const MAX_NUMBER = 2 ** 53 - 1
+const MAX_NUMBER = 2 ** 53 - 1
 
 export class Lexer {
   readonly #text: string

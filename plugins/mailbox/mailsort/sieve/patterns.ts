@@ -12,7 +12,7 @@ export type Matched = readonly string[] | undefined
 type Wild = { readonly kind: '*' } | { readonly kind: 'run'; readonly chars: readonly (string | undefined)[] }
 
 /** Characters of a pattern. */
-export const MAX_PATTERN = 4096
+const MAX_PATTERN = 4096
 
 /** A pattern's runs of characters (undefined for `?`) between its stars. */
 function readWildcards(pattern: string): readonly Wild[] {

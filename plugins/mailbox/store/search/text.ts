@@ -75,7 +75,7 @@ export function* piecesOf(folded: string): Generator<Piece> {
 }
 
 /** A word, or its windows if it is long. */
-export function windowsOf(word: string): string[] {
+function windowsOf(word: string): string[] {
   if (word.length <= WINDOW) return [word]
   const characters = [...word]
   const windows: string[] = []
@@ -86,7 +86,7 @@ export function windowsOf(word: string): string[] {
 }
 
 /** Each character of a run with the one after it, and the last alone. */
-export function pairsOf(run: string): string[] {
+function pairsOf(run: string): string[] {
   const characters = [...run]
   return characters.map((character, index) => character + (characters[index + 1] ?? ''))
 }

@@ -36,7 +36,7 @@ const named = (paths: readonly string[]) =>
     ? `${paths.slice(0, MAX_NAMED).join(', ')} and ${paths.length - MAX_NAMED} more`
     : paths.join(', ')
 
-export function changesBetween(before: ConfigurationView, after: ConfigurationView): Change[] {
+function changesBetween(before: ConfigurationView, after: ConfigurationView): Change[] {
   const changes: Change[] = []
   for (const path of new Set(differences(before.values, after.values).map((one) => one.split('.', 1)[0] ?? '')))
     if (path !== 'path')

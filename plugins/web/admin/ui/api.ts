@@ -3,7 +3,7 @@
  */
 import { t } from '../../app/ui/language.ts'
 
-export class ApiError extends Error {
+class ApiError extends Error {
   readonly status: number
   readonly needs: string | undefined
   constructor(status: number, detail: string, needs?: string) {

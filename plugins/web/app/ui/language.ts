@@ -14,7 +14,7 @@ export type Catalogue = Readonly<Record<string, string>>
 
 const isKnown = (code: string | null | undefined): code is Language => LANGUAGES.some(([known]) => known === code)
 
-export function chosenLanguage(): Language {
+function chosenLanguage(): Language {
   const kept = localStorage.getItem(KEPT)
   if (isKnown(kept)) return kept
   return navigator.languages.map((one) => one.slice(0, 2)).find(isKnown) ?? 'en'

@@ -12,7 +12,7 @@ import type { Blob } from './blob.ts'
 import { octetsOf, openBlob } from './blobs.ts'
 import { blobIdOfUpload, readBlobId } from './ids.ts'
 
-export const BLOB = 'urn:ietf:params:jmap:blob'
+const BLOB = 'urn:ietf:params:jmap:blob'
 
 const MAX_SOURCES = 64
 const MAX_DATA = 10 * 1024 * 1024

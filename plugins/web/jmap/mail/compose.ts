@@ -45,7 +45,7 @@ export interface NewPart {
   readonly subParts?: readonly NewPart[] | null | undefined
 }
 
-export const newEmail = z.looseObject({
+const newEmail = z.looseObject({
   mailboxIds: z.record(z.string(), z.literal(true)),
   keywords: z.record(z.string(), z.literal(true)).default({}),
   receivedAt: z.iso.datetime().optional(),

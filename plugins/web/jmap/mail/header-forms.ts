@@ -150,7 +150,7 @@ export function emailAddress({ name, mailbox, host }: EnvelopeAddress): { name: 
 }
 
 /** Ids without their brackets; null when there is none. */
-export function messageIdsOf(value: string): readonly string[] | null {
+function messageIdsOf(value: string): readonly string[] | null {
   const ids: string[] = []
   const text = unfolded(value)
   for (let at = text.indexOf('<'); at >= 0; ) {

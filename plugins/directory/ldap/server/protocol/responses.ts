@@ -7,7 +7,7 @@ import { element, enumerated, integer, octetString, sequence, TAG } from './ber.
 import type { Control, Request } from './requests.ts'
 
 /** RFC 4511 appendix A. */
-export const RESULT = {
+const RESULT = {
   success: 0,
   operationsError: 1,
   protocolError: 2,

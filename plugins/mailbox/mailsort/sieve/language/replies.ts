@@ -82,7 +82,7 @@ export const vacation: Extension = {
 }
 
 /** RFC 6068 in the small: at least one address. */
-export function isMailto(method: string): boolean {
+function isMailto(method: string): boolean {
   const [, to, query = ''] = /^mailto:([^?]*)(?:\?(.*))?$/is.exec(method) ?? []
   if (to === undefined) return false
   try {
