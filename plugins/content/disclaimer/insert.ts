@@ -11,6 +11,7 @@ import {
   type MimePart,
   type NewPart,
   type PartChange,
+  type PartEditor,
   partBody,
   type Rewritable,
   readStructure,
@@ -171,10 +172,11 @@ async function rewrite(
   const inText = insertions.filter(({ place }) => targets[place].length > 0)
   let why = 'the message has no text'
   if (inText.length === insertions.length) {
-    const { content, problem } = await rewriteMime(message, ({ part, path }) => {
+    const edit: PartEditor = ({ part, path }) => {
       const mine = inText.filter(({ place }) => targets[place].some((one) => nameOf(one.path) === nameOf(path)))
       return mine.length > 0 ? changeOf(part, mine) : undefined
-    })
+    }
+    const { content, problem } = await rewriteMime(message, edit, { structure: root })
     if (content) {
       const where = (place: 'top' | 'bottom') => targets[place].map(({ part }) => typeOf(part)).join(' and ')
       const noteOf = (one: Insertion) => `${one.name}: at the ${one.place} of ${where(one.place)}: + ${excerpt(one)}`
@@ -183,7 +185,10 @@ async function rewrite(
     if (!problem) return { content, notes: insertions.map(({ name }) => `${name}: left out: it has no plain text`) }
     why = `${problem.what} in part ${nameOf(problem.path) || 'one'}`
   }
-  const { content, problem } = await rewriteMime(message, besideOf(root, insertions), { filter: { containers: true } })
+  const { content, problem } = await rewriteMime(message, besideOf(root, insertions), {
+    structure: root,
+    filter: { containers: true },
+  })
   return {
     content,
     notes: insertions.map((one) =>
