@@ -112,7 +112,9 @@ test('a subscription belongs to its login, ends by itself, and reaches public ad
   const ann = await client('ann')
   const bob = await client('bob')
   const { created } = await ann.one('PushSubscription/set', {
-    create: { a: { deviceClientId: 'x', url: service.url, expires: '2030-01-01T00:00:00Z' } },
+    create: {
+      a: { deviceClientId: 'x', url: service.url.replace('http:', 'https:'), expires: '2030-01-01T00:00:00Z' },
+    },
   })
   assert.equal(created.a.expires, '2026-01-08T00:00:00Z')
   assert.deepEqual((await bob.one('PushSubscription/get', { ids: null })).list, [])

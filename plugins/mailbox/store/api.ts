@@ -36,6 +36,7 @@ export interface MailStoreApi {
   /** Its messages go; a mailbox with others below it stays as a level (`noSelect`). */
   remove(ref: MailboxRef): Or<null>
   subscribe(ref: MailboxRef, subscribed: boolean): Or<Mailbox>
+  setSortOrder(ref: MailboxRef, sortOrder: number): Or<Mailbox>
   /**
    * Continues the UIDs of another server's mailbox, whose clients keep their caches. UIDVALIDITY can be taken over only
    * before the mailbox has assigned a UID; UIDNEXT only grows.

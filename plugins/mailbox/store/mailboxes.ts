@@ -95,5 +95,7 @@ export function createMailboxes(parts: MailboxesDeps) {
     continueUids: createContinueUids(changeAccount),
     subscribe: (ref: MailboxRef, subscribed: boolean) =>
       editMailbox(changeAccount, ref, (record) => ({ ...record, subscribed })),
+    setSortOrder: (ref: MailboxRef, sortOrder: number) =>
+      editMailbox(changeAccount, ref, (record) => ({ ...record, sortOrder })),
   }
 }

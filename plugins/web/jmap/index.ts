@@ -211,6 +211,7 @@ function addWebPush(
   addSubscriptionMethods(registry, {
     subscriptions,
     types: deps.types,
+    mayBePlain: config.push.allow.length > 0,
     now: () => clock.now(),
     verify: (account, id, one) => push.verify(account, id, one),
     changed: (account) => signals.publish(SubscriptionsChanged, { account }),

@@ -14,7 +14,7 @@ import {
   type Patch,
 } from './api.ts'
 import { MethodError } from './errors.ts'
-import { setObjects } from './set.ts'
+import { setObjects, setResponse } from './set.ts'
 
 export interface Limits {
   readonly objectsInGet: number
@@ -24,6 +24,8 @@ export interface Limits {
 /** RFC 8620 section 1.2. */
 export const idSchema = z.string().regex(/^[A-Za-z0-9_-]{1,255}$/)
 const account = { accountId: idSchema }
+/** RFC 4790; announced in the session. */
+export const COLLATIONS = ['i;unicode-casemap']
 const MAX_CHANGES = 100_000
 
 const MAX_FILTER_DEPTH = 16
@@ -158,8 +160,11 @@ export async function readFilter<C>(
 }
 
 function sortOf(type: ObjectType, sort: z.output<typeof querySchema>['sort']): readonly Comparator[] {
-  for (const { property } of sort ?? [])
-    if (!type.sorts?.includes(property)) throw new MethodError('unsupportedSort', `no order by ${property}`)
+  for (const { property, collation } of sort ?? []) {
+    if (!type.sorts?.includes(property)) throw new MethodError('unsupportedSort', `There is no order by ${property}`)
+    if (collation !== undefined && !COLLATIONS.includes(collation))
+      throw new MethodError('unsupportedSort', `There is no collation ${collation}`)
+  }
   return (sort ?? []) as readonly Comparator[]
 }
 
@@ -301,18 +306,8 @@ function setMethod(type: ObjectType, { objectsInSet }: Limits): Method {
       if ([refused.create, refused.update, refused.destroy].every((one) => Object.keys(one).length === 0))
         addChanges(result, (await type.finish?.(accountId, result, more, call)) ?? {})
       const further = (await type.afterSet?.(accountId, result, more, call)) ?? []
-      const nothing = (values: object) => (Object.keys(values).length === 0 ? null : values)
-      const first = {
-        accountId,
-        oldState,
-        newState: await type.state(accountId, call),
-        created: nothing(result.created),
-        updated: nothing(result.updated),
-        destroyed: result.destroyed.length === 0 ? null : result.destroyed,
-        notCreated: nothing(refused.create),
-        notUpdated: nothing(refused.update),
-        notDestroyed: nothing(refused.destroy),
-      }
+      const newState = await type.state(accountId, call)
+      const first = setResponse({ accountId, oldState, newState }, { result, refused })
       return further.length === 0 ? first : new MoreResponses(first, further)
     },
   }

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import type { AccountsApi } from '../../directory/static/api.ts'
 import type { Call, LoggedIn } from '../http/api.ts'
 import { type Capability, CORE } from './api.ts'
+import { COLLATIONS } from './objects.ts'
 import type { Options } from './options.ts'
 
 export interface SessionDeps {
@@ -23,7 +24,7 @@ const coreCapability = (limits: Options['limits']) => ({
   maxCallsInRequest: limits.calls,
   maxObjectsInGet: limits.objectsInGet,
   maxObjectsInSet: limits.objectsInSet,
-  collationAlgorithms: ['i;unicode-casemap'],
+  collationAlgorithms: COLLATIONS,
 })
 
 export async function sessionOf(deps: SessionDeps, { login, origin }: LoggedIn<Call>): Promise<object> {

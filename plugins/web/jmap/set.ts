@@ -50,6 +50,23 @@ async function attempt<T>(work: () => Promise<T>, refuse: (error: SetError) => v
 /** By names that a client chose: `__proto__` is one like any other. */
 const named = <T>(): Record<string, T> => Object.create(null)
 
+/** Null for an empty map or list, where a result is `…|null` (RFC 8620 section 5.3). */
+export const orNull = <T extends object>(values: T): T | null => (Object.keys(values).length === 0 ? null : values)
+
+/** The response of a `set` method. */
+export const setResponse = (
+  states: { readonly accountId: string; readonly oldState: string; readonly newState: string },
+  { result, refused }: { readonly result: SetResult; readonly refused: Refused },
+) => ({
+  ...states,
+  created: orNull(result.created),
+  updated: orNull(result.updated),
+  destroyed: orNull(result.destroyed),
+  notCreated: orNull(refused.create),
+  notUpdated: orNull(refused.update),
+  notDestroyed: orNull(refused.destroy),
+})
+
 const FORBIDDEN = { type: 'forbidden' } as const
 
 export async function setObjects(

@@ -27,6 +27,8 @@ export interface Mailbox extends MailboxRef {
   readonly noSelect?: boolean
   readonly specialUse?: SpecialUse
   readonly subscribed: boolean
+  /** Place among the mailboxes as clients show them, the lowest first. Absent: as the client sees fit. */
+  readonly sortOrder?: number
   /** RFC 4314: rights by identifier (an account's id, `group:name`, `anyone`, each also with `-` before it); the owner has all. */
   readonly acl: Readonly<Record<string, string>>
   readonly uidValidity: number

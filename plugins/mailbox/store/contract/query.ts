@@ -70,6 +70,8 @@ export type SortKey = (
       readonly by: 'received' | 'sent' | 'size' | 'subject' | 'from' | 'to' | 'cc' | 'displayFrom' | 'displayTo'
     }
   | { readonly by: 'flag'; readonly flag: string }
+  /** Emails of these threads before the others. */
+  | { readonly by: 'threads'; readonly ids: ReadonlySet<string> }
 ) & { readonly isReverse?: boolean }
 
 interface Watched {
@@ -90,7 +92,7 @@ export interface MailboxSort extends Watched {
   readonly mailbox: MailboxRef
   readonly uids: readonly number[]
   /** Messages that are equal stay in order of UID. */
-  readonly order: readonly Exclude<SortKey, { readonly by: 'flag' }>[]
+  readonly order: readonly Exclude<SortKey, { readonly by: 'flag' | 'threads' }>[]
 }
 
 export interface MailboxThreads extends Watched {

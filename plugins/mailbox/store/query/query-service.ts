@@ -123,8 +123,8 @@ async function withSummaries(
     for (const [index, { id }] of here.entries()) known.set(id, found[index] as (typeof found)[number])
   }
   return emails.map((item) => {
-    const { flags, received, size } = item
-    return { item, sorted: { ...EMPTY, ...known.get(item.id), flags, received, size } }
+    const { flags, received, size, thread } = item
+    return { item, sorted: { ...EMPTY, ...known.get(item.id), flags, received, size, thread } }
   })
 }
 

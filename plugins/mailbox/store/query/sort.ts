@@ -5,10 +5,10 @@ import type { SortKey } from '../api.ts'
 import type { MessageSummary } from './summaries.ts'
 
 type Sortable = string | number
-/** Sort keys; flags only if the order needs them. */
-type Sorted = MessageSummary & { readonly flags?: readonly string[] }
+/** Sort keys; flags and thread only if the order needs them. */
+type Sorted = MessageSummary & { readonly flags?: readonly string[]; readonly thread?: string }
 
-const VALUES: Readonly<Record<Exclude<SortKey['by'], 'flag'>, (summary: MessageSummary) => Sortable>> = {
+const VALUES: Readonly<Record<Exclude<SortKey['by'], 'flag' | 'threads'>, (summary: MessageSummary) => Sortable>> = {
   received: ({ received }) => received,
   cc: ({ cc }) => cc,
   sent: ({ sent, received }) => sent ?? received,
@@ -22,9 +22,10 @@ const VALUES: Readonly<Record<Exclude<SortKey['by'], 'flag'>, (summary: MessageS
 
 /** Whether an order compares only what records say. */
 export const isOfRecords = (order: readonly SortKey[]): boolean =>
-  order.every(({ by }) => by === 'received' || by === 'size' || by === 'flag')
+  order.every(({ by }) => ['received', 'size', 'flag', 'threads'].includes(by))
 
 function compared(key: SortKey, sorted: Sorted): Sortable {
+  if (key.by === 'threads') return key.ids.has(sorted.thread ?? '') ? 0 : 1
   if (key.by !== 'flag') return VALUES[key.by](sorted)
   const flag = key.flag.toLowerCase()
   return sorted.flags?.some((one) => one.toLowerCase() === flag) ? 0 : 1

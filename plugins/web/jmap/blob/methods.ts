@@ -92,6 +92,7 @@ export function addBlobMethods(jmap: JmapApi, deps: MailDeps): void {
       blobIds: z.array(z.string()).max(MAX_IDS),
     }),
     async run({ fromAccountId, accountId, blobIds }, call) {
+      if (fromAccountId === accountId) throw new MethodError('invalidArguments', 'The accounts are the same')
       if (!(await call.mayUse(fromAccountId))) throw new MethodError('fromAccountNotFound')
       if (accountId !== call.own) throw new MethodError('accountReadOnly')
       const wanted = Object.fromEntries(blobIds.map((id) => [id, id]))

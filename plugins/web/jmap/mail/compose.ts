@@ -8,12 +8,13 @@ import { Readable } from 'node:stream'
 import MimeNode from 'nodemailer/lib/mime-node'
 import * as z from 'zod'
 import { invalidProperties } from '../errors.ts'
+import { fieldsGiven, fieldsOf, type NewField } from './header-values.ts'
 
 const address = z.strictObject({ name: z.string().max(1000).nullish(), email: z.string().max(1000) })
 const addresses = z.array(address).max(5000).nullish()
 const ids = z.array(z.string().max(998)).max(1000).nullish()
 const part: z.ZodType<NewPart> = z.lazy(() =>
-  z.strictObject({
+  z.looseObject({
     partId: z.string().max(255).nullish(),
     blobId: z.string().max(255).nullish(),
     size: z.int().min(0).nullish(),
@@ -43,7 +44,22 @@ export interface NewPart {
   readonly language?: readonly string[] | null | undefined
   readonly location?: string | null | undefined
   readonly subParts?: readonly NewPart[] | null | undefined
+  /** `header:` properties. */
+  readonly [property: string]: unknown
 }
+const PART_PROPERTIES = [
+  'partId',
+  'blobId',
+  'size',
+  'name',
+  'type',
+  'charset',
+  'disposition',
+  'cid',
+  'language',
+  'location',
+  'subParts',
+]
 
 const newEmail = z.looseObject({
   mailboxIds: z.record(z.string(), z.literal(true)),
@@ -61,8 +77,8 @@ const newEmail = z.looseObject({
   subject: z.string().max(10_000).nullish(),
   sentAt: z.string().max(100).nullish(),
   bodyStructure: part.optional(),
-  textBody: z.array(part).max(1).nullish(),
-  htmlBody: z.array(part).max(1).nullish(),
+  textBody: z.array(part).length(1).nullish(),
+  htmlBody: z.array(part).length(1).nullish(),
   attachments: z.array(part).max(500).nullish(),
   bodyValues: z
     .record(
@@ -94,7 +110,29 @@ export function readNewEmail(given: unknown): NewEmail {
     throw invalidProperties(['mailboxIds'], 'An email is in a mailbox')
   if (read.data.bodyStructure && (read.data.textBody || read.data.htmlBody || read.data.attachments))
     throw invalidProperties(['bodyStructure'], 'Give the structure or the lists of parts, not both')
+  checkParts(read.data)
   return read.data
+}
+
+/** RFC 8621 section 4.6: what the parts of a new email may say. */
+function checkParts({ bodyStructure, textBody, htmlBody, attachments, bodyValues }: NewEmail): void {
+  const check = (property: string, one: NewPart, type?: string) => {
+    const refuse = (why: string, name = property) => {
+      throw invalidProperties([name], why)
+    }
+    const unknown = Object.keys(one).find((name) => !PART_PROPERTIES.includes(name) && !name.startsWith('header:'))
+    if (unknown !== undefined) refuse(`A part cannot have ${unknown}`, `${property}/${unknown}`)
+    if (type && one.type && one.type.toLowerCase() !== type) refuse(`The part must be ${type}`)
+    if (one.partId && one.blobId) refuse('A part has a partId or a blobId, not both')
+    if (one.partId && (one.charset || one.size)) refuse('A part with a partId has neither charset nor size')
+    if (one.partId && !Object.hasOwn(bodyValues, one.partId))
+      refuse(`There is no value for the part ${one.partId}`, 'bodyValues')
+    for (const below of one.subParts ?? []) check(property, below)
+  }
+  if (bodyStructure) check('bodyStructure', bodyStructure)
+  for (const one of textBody ?? []) check('textBody', one, 'text/plain')
+  for (const one of htmlBody ?? []) check('htmlBody', one, 'text/html')
+  for (const one of attachments ?? []) check('attachments', one)
 }
 
 export type OpenBlob = (blobId: string) => Promise<() => AsyncIterable<Uint8Array>>
@@ -110,12 +148,17 @@ interface Composing {
 export async function compose(parts: Composing): Promise<AsyncIterable<Uint8Array>> {
   const { email, hostname, now } = parts
   const structure = email.bodyStructure ?? structureOf(email)
-  const root = await node(structure, undefined, parts)
+  const own = fieldsOf(email)
+  const given = fieldsGiven(email)
+  const root = await node(structure, undefined, { ...parts, given })
   const sent = email.sentAt ? new Date(email.sentAt) : new Date(now)
   if (Number.isNaN(sent.getTime())) throw invalidProperties(['sentAt'], 'A date such as 2026-01-01T10:00:00Z')
-  root.setHeader('Date', sent)
-  root.setHeader('Message-ID', `<${email.messageId?.[0] ?? `${randomUUID()}@${hostname}`}>`)
+  const isGiven = (field: string) => given.has(field) || root.getHeader(field) !== undefined
+  const [id = `${randomUUID()}@${hostname}`] = email.messageId ?? []
+  if (email.sentAt || !isGiven('date')) root.setHeader('Date', sent)
+  if (email.messageId?.length || !isGiven('message-id')) root.setHeader('Message-ID', `<${id}>`)
   setFields(root, email)
+  addFields(root, own)
   return root.createReadStream() as Readable
 }
 
@@ -142,13 +185,14 @@ function setFields(root: MimeNode, email: NewEmail): void {
     root.setHeader('In-Reply-To', { prepared: true, foldLines: true, value: idList(email.inReplyTo) })
   // The library formats and folds this field itself; of an object it would write "[object Object]".
   if (email.references) root.setHeader('References', idList(email.references))
-  for (const [property, value] of Object.entries(email)) {
-    if (!property.startsWith('header:')) continue
-    const [, name = ''] = property.split(':')
-    if (!/^[!-9;-~]{1,100}$/.test(name) || /^content-|^mime-version$/i.test(name)) throw invalidProperties([property])
-    const texts = [value].flat().filter((one): one is string => typeof one === 'string')
-    for (const text of texts) root.addHeader(name, plain(text).trim())
-  }
+}
+
+/** Fields that the library formats itself. */
+const FORMATTED = /^(?:from|sender|reply-to|to|cc|bcc|references)$/i
+
+function addFields(to: MimeNode, fields: readonly NewField[]): void {
+  for (const { name, value } of fields)
+    to.addHeader(name, FORMATTED.test(name) ? value : { prepared: true, foldLines: true, value })
 }
 
 /** The usual tree for text, HTML and attachments; inline parts are siblings of the HTML that shows them. */
@@ -166,7 +210,10 @@ function structureOf({ textBody, htmlBody, attachments }: NewEmail): NewPart {
 
 const MAX_DEPTH = 20
 
-async function node(one: NewPart, parent: MimeNode | undefined, parts: Composing, depth = 0): Promise<MimeNode> {
+/** `given`: fields that the email's own properties give; the outermost part must not repeat them. */
+type Composed = Composing & { readonly given: ReadonlySet<string> }
+
+async function node(one: NewPart, parent: MimeNode | undefined, parts: Composed, depth = 0): Promise<MimeNode> {
   if (depth > MAX_DEPTH) throw invalidProperties(['bodyStructure'], 'The structure is too deep')
   const given = one.type ?? (one.partId ? 'text/plain' : 'application/octet-stream')
   const type = given.replace(/^[^;]{1,201}/, (essence) => essence.toLowerCase())
@@ -183,6 +230,7 @@ async function node(one: NewPart, parent: MimeNode | undefined, parts: Composing
   if (one.cid) made.setHeader('Content-ID', `<${plain(one.cid).replace(/[<>]/g, '')}>`)
   if (one.language?.length) made.setHeader('Content-Language', plain(one.language.join(', ')))
   if (one.location) made.setHeader('Content-Location', plain(one.location))
+  addFields(made, fieldsOf(one, { isPart: true, ...(parent ? {} : { taken: parts.given }) }))
   if (type.startsWith('multipart/')) {
     for (const child of one.subParts ?? []) await node(child, made, parts, depth + 1)
     return made

@@ -132,27 +132,34 @@ const BY: Readonly<Record<string, 'received' | 'size' | 'displayFrom' | 'display
   sentAt: 'sent',
 }
 
-function orderOf(sort: readonly Comparator[]): SortKey[] {
-  return sort.map(({ property, isAscending, keyword: given }) => {
+async function orderOf(
+  sort: readonly Comparator[],
+  threadsWith: (how: 'all' | 'some', keyword: string) => Promise<ReadonlySet<string>>,
+): Promise<SortKey[]> {
+  const order: SortKey[] = []
+  for (const { property, isAscending, keyword: given } of sort) {
     const by = BY[property]
-    if (by) return { by, isReverse: !isAscending }
-    if (property !== 'hasKeyword' || typeof given !== 'string')
-      throw new MethodError('unsupportedSort', `no order by ${property}`)
-    // Ascending: those without it come first.
-    return { by: 'flag', flag: flagOf(given), isReverse: isAscending }
-  })
+    if (!by && typeof given !== 'string') throw new MethodError('unsupportedSort', `${property} needs a keyword`)
+    const keyword = String(given)
+    // Ascending: those without the keyword come first.
+    if (by) order.push({ by, isReverse: !isAscending })
+    else if (property === 'hasKeyword') order.push({ by: 'flag', flag: flagOf(keyword), isReverse: isAscending })
+    else {
+      const ids = await threadsWith(property === 'allInThreadHaveKeyword' ? 'all' : 'some', keyword)
+      order.push({ by: 'threads', ids, isReverse: isAscending })
+    }
+  }
+  return order
 }
 
 export async function queryEmails(deps: MailDeps, { account, filter, sort, more, call }: Query<EmailCondition>) {
   const view = await viewOf(deps, account, call)
-  const inThread: InThread = async (how, given) => ({
-    kind: 'threads',
-    ids: await threadsWith(deps, { account, how, keyword: given }),
-  })
+  const threads = (how: 'all' | 'some', given: string) => threadsWith(deps, { account, how, keyword: given })
+  const inThread: InThread = async (how, given) => ({ kind: 'threads', ids: await threads(how, given) })
   const found = await deps.query.emails({
     account,
     condition: await filterOf(filter, { inThread, mailboxes: view.mailboxes.map(({ id }) => id) }),
-    order: orderOf(sort.length === 0 ? [{ property: 'receivedAt', isAscending: false }] : sort),
+    order: await orderOf(sort.length === 0 ? [{ property: 'receivedAt', isAscending: false }] : sort, threads),
     collapseThreads: more.collapseThreads === true,
     signal: call.signal,
   })

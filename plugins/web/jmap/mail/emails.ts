@@ -5,8 +5,9 @@ import { readFields } from 'iems/mime'
 import * as z from 'zod'
 import { type JmapApi, type JmapCall, type JmapObject, MAIL, type ObjectType, type Patch } from '../api.ts'
 import { octetsOf, openBlob } from '../blob/blobs.ts'
-import { MethodError, ObjectError, type SetError } from '../errors.ts'
+import { invalidProperties, MethodError, ObjectError, type SetError } from '../errors.ts'
 import { idSchema, readFilter } from '../objects.ts'
+import { orNull } from '../set.ts'
 import { changesOf, type MailDeps, stateOf, viewOf } from './deps.ts'
 import {
   type BodyWishes,
@@ -180,13 +181,12 @@ async function several(
       notCreated[key] = cause.error
     }
   }
-  const nothing = (values: object) => (Object.keys(values).length === 0 ? null : values)
   return {
     accountId: account,
     oldState,
     newState: await stateOf(deps, account),
-    created: nothing(created),
-    notCreated: nothing(notCreated),
+    created: orNull(created),
+    notCreated: orNull(notCreated),
   }
 }
 
@@ -206,8 +206,23 @@ async function importOne(deps: MailDeps, account: string, given: unknown, call: 
   const { blobId, ...rest } = read.data
   const plain = blobId.startsWith('#') ? (call.createdIds.get(blobId.slice(1)) ?? '') : blobId
   const blob = await openBlob(deps, { account, blobId: plain }, call)
-  if (!blob) throw new ObjectError('blobNotFound', undefined, { notFound: [blobId] })
+  if (!blob) throw invalidProperties(['blobId'], 'There is no such blob')
+  if (!(await isMessage(blob.open()))) throw new ObjectError('invalidEmail', 'The blob has no header fields')
   return fileContent(deps, account, { ...rest, content: blob.open() }, call)
+}
+
+const MAX_HEADER_READ = 65_536
+
+/** Whether content begins with a header field. */
+async function isMessage(content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<boolean> {
+  const read: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of content) {
+    read.push(chunk)
+    size += chunk.length
+    if (size >= MAX_HEADER_READ) break
+  }
+  return readFields(Buffer.concat(read).subarray(0, MAX_HEADER_READ)).list.length > 0
 }
 
 const PARSED_PROPERTIES = DEFAULT_PROPERTIES.filter(
@@ -233,7 +248,7 @@ async function parseAll(deps: MailDeps, { account, blobIds, properties, wishes }
     if (!octets) notFound.push(blobId)
     else {
       const content = parsedContent(octets)
-      if (readFields(octets.subarray(0, 65_536)).list.length === 0) notParsable.push(blobId)
+      if (!(await isMessage([octets]))) notParsable.push(blobId)
       else {
         const facts = {
           blobId,
@@ -244,11 +259,10 @@ async function parseAll(deps: MailDeps, { account, blobIds, properties, wishes }
           keywords: null,
           receivedAt: null,
         }
-        const { id: _, ...email } = await readProperties({ blob: blobId, facts, content }, properties, wishes)
-        parsed[blobId] = email
+        const { id, ...email } = await readProperties({ blob: blobId, facts, content }, properties, wishes)
+        parsed[blobId] = properties.includes('id') ? { id, ...email } : email
       }
     }
   }
-  const nothing = <T extends object>(values: T) => (Object.keys(values).length === 0 ? null : values)
-  return { accountId: account, parsed: nothing(parsed), notFound: nothing(notFound), notParsable: nothing(notParsable) }
+  return { accountId: account, parsed: orNull(parsed), notFound: orNull(notFound), notParsable: orNull(notParsable) }
 }

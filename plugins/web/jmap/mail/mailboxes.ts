@@ -2,6 +2,7 @@
  * Mailboxes (RFC 8621 section 2). A name with levels in the store is a tree here.
  */
 
+import { isDeepStrictEqual } from 'node:util'
 import { Cache } from 'iems'
 import * as z from 'zod'
 import type { Mailbox, SpecialUse } from '../../../mailbox/store/api.ts'
@@ -31,7 +32,10 @@ function roleOf(mailbox: Mailbox): string | null {
 
 /** In the order in which clients show them. */
 const ORDER = ['inbox', 'snoozed', 'drafts', 'sent', 'archive', 'junk', 'trash']
-const sortOrderOf = (role: string | null) => (role !== null && ORDER.includes(role) ? ORDER.indexOf(role) + 1 : 10)
+const sortOrderOf = (mailbox: Mailbox): number => {
+  const place = ORDER.indexOf(roleOf(mailbox) ?? '')
+  return mailbox.sortOrder ?? (place < 0 ? 10 : place + 1)
+}
 
 const PROPERTIES = [
   'id',
@@ -121,7 +125,7 @@ async function describe(
     name: mailbox.name === 'INBOX' ? 'Inbox' : leafName(mailbox.name),
     parentId: parentIdOf(mailbox, view),
     role,
-    sortOrder: sortOrderOf(role),
+    sortOrder: sortOrderOf(mailbox),
     totalEmails: mailbox.messages,
     unreadEmails: mailbox.unseen,
     totalThreads: threads.total,
@@ -150,7 +154,7 @@ async function query(deps: MailDeps, asked: Query<MailboxCondition>): Promise<re
     for (const { property, isAscending } of asked.sort) {
       const order =
         property === 'sortOrder'
-          ? sortOrderOf(roleOf(a)) - sortOrderOf(roleOf(b))
+          ? sortOrderOf(a) - sortOrderOf(b)
           : property === 'name'
             ? leafName(a.name).localeCompare(leafName(b.name), 'en')
             : 0
@@ -207,16 +211,22 @@ function readProperties(given: unknown): z.output<typeof newMailbox> {
 
 /** The store's name below a parent. Throws for a parent that is not there. */
 function fullName(name: string, parentId: string | null, view: View): string {
-  if (parentId === null) return name
-  const parent = view.find(parentId)
-  if (!parent) throw invalidProperties(['parentId'], 'There is no such mailbox')
-  return `${parent.name}/${name}`
+  const parent = parentId === null ? undefined : view.find(parentId)
+  if (parentId !== null && !parent) throw invalidProperties(['parentId'], 'There is no such mailbox')
+  const full = parent ? `${parent.name}/${name}` : name
+  const other = view.mailboxes.find((one) => one.name === full && !one.noSelect)
+  if (other)
+    throw new ObjectError('alreadyExists', 'There is a mailbox of that name', {
+      existingId: other.id,
+      properties: ['name'],
+    })
+  return full
 }
 
 async function create(deps: MailDeps, account: string, given: Patch, call: JmapCall): Promise<JmapObject> {
   const view = await viewOf(deps, account, call)
   const { shareWith, ...own } = given
-  const { name, parentId: above, role, isSubscribed } = readProperties(own)
+  const { name, parentId: above, role, isSubscribed, sortOrder } = readProperties(own)
   const parentId = above === null ? null : idOf(above, call)
   if (!view.isOwn && (parentId === null || !view.may(parentId, 'k'))) throw new ObjectError('forbidden')
   if (role !== null && !(role in ROLES)) throw invalidProperties(['role'], 'There is no such role')
@@ -224,25 +234,32 @@ async function create(deps: MailDeps, account: string, given: Patch, call: JmapC
     throw invalidProperties(['role'], 'Another mailbox has this role')
   const specialUse = role === null ? undefined : ROLES[role]
   const made = done(await deps.mail.create(account, fullName(name, parentId, view), specialUse ? { specialUse } : {}))
+  if (sortOrder !== undefined) done(await deps.mail.setSortOrder(made, sortOrder))
   if (made.subscribed !== isSubscribed) done(await deps.mail.subscribe(made, isSubscribed))
   if (view.isOwn && shareWith) await deps.shares.change(made, { shareWith }, call)
   const now = await viewOf(deps, account, call)
   const mailbox = now.find(made.id) ?? made
-  const {
-    name: _,
-    parentId: __,
-    isSubscribed: ___,
-    role: ____,
-    ...set
-  } = await describe(mailbox, {
-    view: now,
-    counts: new ThreadCounts(deps),
-    properties: ['id'],
-  })
-  return set as JmapObject
+  const all = await describe(mailbox, { view: now, counts: new ThreadCounts(deps), properties: ['id'] })
+  // RFC 8620 section 5.3: what the client did not send.
+  return Object.fromEntries(Object.entries(all).filter(([property]) => !(property in given))) as JmapObject
 }
 
-async function update(deps: MailDeps, account: string, id: string, patch: Patch, call: JmapCall): Promise<null> {
+/** Refuses a change of what the server sets; its present value may come along (RFC 8620 section 5.3). */
+function refuseFixed(patch: Patch, before: JmapObject): void {
+  const fixed = Object.keys(patch).filter(
+    (path) => !SETTABLE.includes(path) && !isDeepStrictEqual(patch[path], before[path]),
+  )
+  if (fixed.length > 0) throw invalidProperties(fixed, 'These are set when a mailbox is created, or by the server')
+}
+const SETTABLE: readonly string[] = ['name', 'parentId', 'isSubscribed', 'sortOrder']
+
+async function update(
+  deps: MailDeps & { readonly counts: ThreadCounts },
+  account: string,
+  id: string,
+  { patch, call }: { readonly patch: Patch; readonly call: JmapCall },
+): Promise<null> {
+  const { counts } = deps
   const view = await viewOf(deps, account, call)
   const mailbox = view.find(id)
   if (!mailbox) throw new ObjectError('notFound')
@@ -251,27 +268,22 @@ async function update(deps: MailDeps, account: string, id: string, patch: Patch,
   const rest = Object.fromEntries(Object.entries(patch).filter(([path]) => !isSharing(path)))
   const isShared = Object.keys(sharing).length > 0
   if (isShared && !view.may(id, 'a')) throw new ObjectError('forbidden')
-  const fixed = Object.keys(rest).filter(
-    (key) => !['name', 'parentId', 'isSubscribed', 'sortOrder', 'role'].includes(key),
-  )
-  if (fixed.length > 0) throw invalidProperties(fixed, 'These are set by the server')
-  const role = roleOf(mailbox)
-  if ('role' in patch && patch.role !== role)
-    throw invalidProperties(['role'], 'The role of a mailbox is set when it is created')
-  const before = {
-    name: mailbox.name === 'INBOX' ? 'Inbox' : leafName(mailbox.name),
-    parentId: parentIdOf(mailbox, view),
-  }
-  const wanted = readProperties({ isSubscribed: mailbox.subscribed, ...patched(before, rest), role: null })
+  const before = await describe(mailbox, { view, counts, properties: undefined })
+  refuseFixed(rest, before)
+  const { name: oldName, parentId: oldParent, isSubscribed, sortOrder } = before
+  const settable = Object.fromEntries(Object.entries(rest).filter(([path]) => SETTABLE.includes(path)))
+  const wanted = readProperties(patched({ name: oldName, parentId: oldParent, isSubscribed, sortOrder }, settable))
   const parentId = wanted.parentId === null ? null : idOf(wanted.parentId, call)
-  if (wanted.name !== before.name || parentId !== before.parentId) {
+  if (wanted.name !== oldName || parentId !== oldParent) {
     if (!rightsOf(mailbox, view).mayRename) throw new ObjectError('forbidden')
     const name = fullName(wanted.name, parentId, view)
     if (name.startsWith(`${mailbox.name}/`))
       throw invalidProperties(['parentId'], 'A mailbox cannot stand below itself')
     done(await deps.mail.rename(mailbox, name))
   }
-  if (wanted.isSubscribed !== mailbox.subscribed) done(await deps.mail.subscribe(mailbox, wanted.isSubscribed))
+  if (wanted.isSubscribed !== isSubscribed) done(await deps.mail.subscribe(mailbox, wanted.isSubscribed))
+  if (wanted.sortOrder !== undefined && wanted.sortOrder !== sortOrder)
+    done(await deps.mail.setSortOrder(mailbox, wanted.sortOrder))
   if (isShared) await deps.shares.change(mailbox, sharing, call)
   return null
 }
@@ -317,7 +329,7 @@ export function mailboxType(deps: MailDeps): ObjectType<MailboxCondition> {
     query: (asked) => query(deps, asked),
     setArguments: z.strictObject({ onDestroyRemoveEmails: z.boolean().default(false) }),
     create: (account, given, call) => create(deps, account, given, call),
-    update: (account, id, patch, call) => update(deps, account, id, patch, call),
+    update: (account, id, patch, call) => update({ ...deps, counts }, account, id, { patch, call }),
     destroy: (account, id, call, { onDestroyRemoveEmails }) =>
       destroy(deps, account, id, { call, removeEmails: onDestroyRemoveEmails === true }),
   }

@@ -6,12 +6,15 @@ import * as z from 'zod'
 import { CORE, type JmapApi, type JmapCall } from '../api.ts'
 import { invalidProperties, MethodError, ObjectError, type SetError } from '../errors.ts'
 import { patched } from '../patched.ts'
+import { orNull } from '../set.ts'
 import { MAX_LIFETIME_MS, MAX_SUBSCRIPTIONS, type PushSubscription, type PushSubscriptions } from './subscriptions.ts'
 
 export interface SubscriptionMethodsDeps {
   readonly subscriptions: PushSubscriptions
   readonly now: () => number
   readonly types: readonly string[]
+  /** Whether endpoints may be without TLS, for push services on the server's own network. */
+  readonly mayBePlain: boolean
   /** Sends the code that proves the endpoint to be the client's. */
   verify(account: string, id: string, one: PushSubscription): void
   changed(account: string): void
@@ -103,8 +106,7 @@ async function each(
       refused[key] = cause.error
     }
   }
-  const nothing = <T extends object>(values: T) => (Object.keys(values).length === 0 ? null : values)
-  return { done: nothing(done), refused: nothing(refused) }
+  return { done: orNull(done), refused: orNull(refused) }
 }
 
 const iso = (at: number) => `${new Date(at).toISOString().slice(0, 19)}Z`
@@ -129,6 +131,9 @@ async function createOne(deps: SubscriptionMethodsDeps, given: unknown, call: Jm
     )
   let count = 0
   for await (const _ of deps.subscriptions.list(call.own)) count++
+  // RFC 8620 section 7.2
+  if (!deps.mayBePlain && !/^https:/i.test(read.data.url))
+    throw invalidProperties(['url'], 'The URL must begin with https://')
   if (count >= MAX_SUBSCRIPTIONS) throw new ObjectError('overQuota', `At most ${MAX_SUBSCRIPTIONS} push subscriptions`)
   const { deviceClientId, url, keys, expires, types } = read.data
   const { id, one } = await deps.subscriptions.create(call.own, {

@@ -4,11 +4,10 @@
  */
 import { createHash } from 'node:crypto'
 import * as z from 'zod'
-import { type JmapCall, type JmapObject, type ObjectType, type Patch, SUBMISSION } from '../api.ts'
-import { invalidProperties, ObjectError } from '../errors.ts'
+import { type JmapCall, type JmapObject, type ObjectType, type Patch, SUBMISSION, type TypeChanges } from '../api.ts'
+import { invalidProperties, MethodError, ObjectError } from '../errors.ts'
 import type { MailDeps } from '../mail/deps.ts'
 import { patched } from '../patched.ts'
-import { changesSince } from '../stateless.ts'
 import { IdentityRecords } from './records.ts'
 
 const MAX_SIGNATURE = 100_000
@@ -77,15 +76,33 @@ export class Identities {
         read.error.issues.map(({ path }) => String(path[0])),
         read.error.issues[0]?.message,
       )
-    await this.#records.set(account, id, read.data as never)
+    await this.#records.put(account, id, () => read.data as never)
     return null
   }
 
+  /** The state of the settings, and a digest of what the directory says. */
   async state(account: string): Promise<string> {
-    return createHash('sha256')
-      .update(JSON.stringify(await this.list(account)))
-      .digest('base64url')
-      .slice(0, 16)
+    return `${await this.#records.state(account)}-${await this.#directoryState(account)}`
+  }
+
+  /** Throws `cannotCalculateChanges` when the account's addresses or name have changed. */
+  async changes(account: string, since: string, limit: number | undefined): Promise<TypeChanges> {
+    const [settings = '', directory] = since.split('-')
+    if (directory !== (await this.#directoryState(account))) throw new MethodError('cannotCalculateChanges')
+    const { created, updated, newState, hasMoreChanges } = await this.#records.changes(account, settings, limit)
+    return {
+      created: [],
+      updated: [...created, ...updated],
+      destroyed: [],
+      newState: `${newState}-${directory}`,
+      hasMoreChanges,
+    }
+  }
+
+  async #directoryState(account: string): Promise<string> {
+    const { addresses, displayName, name } = (await this.#deps.accounts.byId(account)) ?? {}
+    const facts = JSON.stringify([addresses, displayName, name])
+    return createHash('sha256').update(facts).digest('hex').slice(0, 16)
   }
 }
 
@@ -95,7 +112,7 @@ export function identityType(identities: Identities): ObjectType {
     capability: SUBMISSION,
     properties: ['id', 'name', 'email', 'replyTo', 'bcc', 'textSignature', 'htmlSignature', 'mayDelete'],
     state: (account) => identities.state(account),
-    changes: async (account, since) => changesSince(since, await identities.state(account)),
+    changes: (account, since, limit) => identities.changes(account, since, limit),
     get: async ({ account, ids }, call) =>
       onlyOwn(account, call)
         ? (await identities.list(account)).filter(({ id }) => ids === undefined || ids.includes(id))

@@ -1,8 +1,8 @@
 /**
  * Submissions and what an account has set on its identities, in the store.
  */
-import { decodeRecord, encodeRecord, key, type Store } from 'iems'
-import type { KeptObjects } from '../kept.ts'
+import { decodeRecord, key, type Store } from 'iems'
+import { KeptObjects } from '../kept.ts'
 
 export interface SubmissionRecord {
   readonly identityId: string
@@ -36,19 +36,19 @@ export interface IdentitySettings {
   readonly htmlSignature?: string
 }
 
-export class IdentityRecords {
+export class IdentityRecords extends KeptObjects<IdentitySettings> {
   readonly #store: Store
 
   constructor(store: Store) {
+    super(store, 'identity settings', () => {})
     this.#store = store
   }
 
-  async get(account: string, id: string): Promise<IdentitySettings> {
+  /** Falls back to the records of versions that kept no history of them. */
+  override async get(account: string, id: string): Promise<IdentitySettings | undefined> {
+    const kept = await super.get(account, id)
+    if (kept) return kept
     const value = await this.#store.get(key('identity', account, id))
-    return value ? decodeRecord<IdentitySettings>(value) : {}
-  }
-
-  async set(account: string, id: string, settings: IdentitySettings): Promise<void> {
-    await this.#store.commit([{ put: key('identity', account, id), value: encodeRecord(settings) }])
+    return value && decodeRecord<IdentitySettings>(value)
   }
 }

@@ -12,7 +12,7 @@ import { invalidProperties, ObjectError } from '../errors.ts'
 import { meetsFilter } from '../filters.ts'
 import { type MailDeps, viewOf } from '../mail/deps.ts'
 import { formed, readRawFields } from '../mail/header-forms.ts'
-import { idOf, setObjects } from '../set.ts'
+import { idOf, setObjects, setResponse } from '../set.ts'
 import type { Identities } from './identities.ts'
 import type { Envelope, SubmissionRecord, Submissions } from './records.ts'
 import { send } from './send.ts'
@@ -216,22 +216,9 @@ async function setEmails(
   const destroy = (await Promise.all((more.onSuccessDestroyEmail ?? []).map(emailOf))).filter((id) => id !== undefined)
   if (Object.keys(update).length + destroy.length === 0) return []
   const oldState = await emails.state(account, call)
-  const { result, refused } = await setObjects(emails, { account, create: {}, update, destroy, more: {} }, call)
-  return [
-    [
-      'Email/set',
-      {
-        accountId: account,
-        oldState,
-        newState: await emails.state(account, call),
-        created: null,
-        updated: result.updated,
-        destroyed: result.destroyed,
-        notUpdated: refused.update,
-        notDestroyed: refused.destroy,
-      },
-    ],
-  ]
+  const made = await setObjects(emails, { account, create: {}, update, destroy, more: {} }, call)
+  const newState = await emails.state(account, call)
+  return [['Email/set', setResponse({ accountId: account, oldState, newState }, made)]]
 }
 
 export function submissionType(deps: SubmissionDeps, emails: ObjectType): ObjectType<SubmissionCondition> {
