@@ -8,7 +8,7 @@
 export const ERRORS = {
   IEMS_CONFIG_NOT_FOUND: [
     'No configuration file: looked for {looked}',
-    'Create iems.config.ts there, or name one with --config.',
+    'Write one with `iems init`, or name one with --config.',
   ],
   IEMS_CONFIG_INVALID: [
     'The configuration has {count}:\n{problems}',

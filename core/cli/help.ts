@@ -3,15 +3,15 @@
  */
 import { type Command, Help } from 'commander'
 
-/** Headings of the server's own commands, by first word. */
+/** Headings of the server's own commands, by first word, in the order in which they are shown. */
 const HEADINGS: Readonly<Record<string, string>> = {
   init: 'Set up and run:',
   start: 'Set up and run:',
   check: 'Set up and run:',
-  hooks: 'Set up and run:',
-  store: 'Set up and run:',
-  backup: 'Set up and run:',
   doctor: 'Set up and run:',
+  backup: 'Set up and run:',
+  store: 'Set up and run:',
+  hooks: 'Set up and run:',
   man: 'Set up and run:',
   completion: 'Set up and run:',
   status: 'The running server:',
@@ -45,6 +45,9 @@ function wordsOf(command: Command): string {
 
 const wordOf = (command: Command) => wordsOf(command).split(' ')[0] as string
 
+const ORDER = Object.keys(HEADINGS)
+const rankOf = (command: Command) => ORDER.indexOf(wordOf(command)) + 1 || ORDER.length + 1
+
 function termOf(command: Command): string {
   const given = command.registeredArguments.map((argument) => {
     const text = `${argument.name()}${argument.variadic ? '...' : ''}`
@@ -60,7 +63,7 @@ export function showEveryCommand(iems: Command): void {
       if (command !== iems) return new Help().visibleCommands(command)
       const all = runnable(iems).filter((one) => one.name() !== 'help')
       for (const one of all) if (!one.helpGroup()) one.helpGroup(HEADINGS[wordOf(one)] ?? `iems ${wordOf(one)}:`)
-      return all
+      return all.sort((a, b) => rankOf(a) - rankOf(b))
     },
     subcommandTerm: (command) =>
       command.parent === iems || wordsOf(command).includes(' ') ? termOf(command) : command.name(),

@@ -38,6 +38,9 @@ function showStatus({ pid, since, config, hostname, listeners, kernels, backends
 const COUNTERS = ['iems_connections_total', 'iems_events_total', 'iems_deliveries_total', 'iems_messages_refused_total']
 const ROWS = 15
 
+/** `iems_messages_refused_total` as people read it. */
+const titleOf = (name: string) => name.replace(/^iems_|_total$/g, '').replaceAll('_', ' ')
+
 interface Counted {
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
@@ -49,7 +52,8 @@ async function counters(options: Common): Promise<ReadonlyMap<string, number>> {
   const params = { words: 'metrics', arguments: [], options: {} }
   await ask({ ...options, json: false }, { v: 1, method: 'command', params }, (item) => {
     const { value: one } = item as { value?: Counted }
-    if (one && COUNTERS.includes(one.name)) values.set([one.name, ...Object.values(one.labels)].join('  '), one.value)
+    if (one && COUNTERS.includes(one.name))
+      values.set([titleOf(one.name), ...Object.values(one.labels)].join('  '), one.value)
   })
   return values
 }

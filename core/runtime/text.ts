@@ -56,9 +56,14 @@ const UNITS = [
   [1024, 'KiB'],
 ] as const
 
-/** A size as in the configuration: `5 GB`, `20 KiB`, `1.3 MB`, `300 B`; powers of two only when exact. */
+/** Amounts from here on are read in the next unit. */
+const MAX_AMOUNT = 10_000
+
+/** A size as in the configuration: `5 GB`, `20 KiB`, `1.3 MB`, `300 B`; powers of two only when exact and short. */
 export function formatSize(octets: number): string {
-  const exact = UNITS.find(([size]) => octets >= size && Number.isInteger((octets * 10) / size))
+  const exact = UNITS.find(
+    ([size]) => octets >= size && octets < size * MAX_AMOUNT && Number.isInteger((octets * 10) / size),
+  )
   const nearest = UNITS.find(([size, unit]) => octets >= size && !unit.includes('i'))
   const [size, unit] = exact ?? nearest ?? [1, 'B']
   return `${Number((octets / size).toFixed(1))} ${unit}`

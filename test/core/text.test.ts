@@ -42,7 +42,20 @@ test('counts, articles and sizes', () => {
     [withArticle('account'), withArticle('alias'), withArticle('unit')],
     ['an account', 'an alias', 'a unit'],
   )
-  const sizes = [0, 300, 1000, 1234, 20_480, 20_000, 5e9, 5 * 1024 ** 3, 5_368_709_121, 1.5e6, 999_999]
+  const sizes = [
+    0,
+    300,
+    1000,
+    1234,
+    20_480,
+    20_000,
+    5e9,
+    5 * 1024 ** 3,
+    5_368_709_121,
+    1.5e6,
+    999_999,
+    64_260_048 * 1024,
+  ]
   assert.deepEqual(sizes.map(formatSize), [
     '0 B',
     '300 B',
@@ -55,5 +68,6 @@ test('counts, articles and sizes', () => {
     '5.4 GB',
     '1.5 MB',
     '1000 kB',
+    '65.8 GB',
   ])
 })

@@ -98,7 +98,7 @@ export default defineConfig(mailServer({
        return kept.account.incomingServer.rootFolder.subFolders.map(({ name }) => name)`,
       PASSWORD,
     )
-    assert.deepEqual(folders.sort(), ['Archive', 'Drafts', 'INBOX', 'Junk', 'Sent', 'Trash'])
+    assert.deepEqual((folders as string[]).sort(), ['Archive', 'Drafts', 'INBOX', 'Junk', 'Sent', 'Trash'])
 
     const subjects = await program.run(
       `const { MailServices } = ChromeUtils.importESModule('resource:///modules/MailServices.sys.mjs')

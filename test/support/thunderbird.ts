@@ -22,7 +22,7 @@ export interface Thunderbird {
    * Runs the body of an asynchronous function in the program, which may use `args`, `Services`, `ChromeUtils`, `Ci`,
    * `Cc`, and an object `kept` from one call to the next. Returns its value.
    */
-  run(body: string, ...args: unknown[]): Promise<any>
+  run(body: string, ...args: unknown[]): Promise<unknown>
 }
 
 export async function startThunderbird(t: Scope, options: ThunderbirdOptions): Promise<Thunderbird> {
@@ -71,7 +71,8 @@ export async function startThunderbird(t: Scope, options: ThunderbirdOptions): P
       const script = `const [done, args] = [arguments[arguments.length - 1], [...arguments].slice(0, -1)]
         const kept = (window.keptByTest ??= {});
         (async () => { ${body} })().then(value => done({ value }), error => done({ error: String(error) + ' ' + error?.stack }))`
-      const { value } = (await marionette.send('WebDriver:ExecuteAsyncScript', { script, args })) as any
+      const sent = await marionette.send('WebDriver:ExecuteAsyncScript', { script, args })
+      const { value } = sent as { readonly value?: { readonly error?: string; readonly value?: unknown } }
       if (value?.error !== undefined) throw new Error(value.error)
       return value?.value
     },

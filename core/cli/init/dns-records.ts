@@ -5,10 +5,13 @@ import type { Answers } from './answers.ts'
 
 export interface DnsRecord {
   readonly name: string
-  readonly type: 'MX' | 'A' | 'TXT' | 'SRV'
+  readonly type: 'MX' | 'A' | 'TXT' | 'SRV' | 'CNAME'
   readonly value: string
   readonly why: string
 }
+
+/** Hosts at which mail programs look for their settings: the plugin clients. */
+export const settingsHosts = (domain: string) => [`autoconfig.${domain}`, `autodiscover.${domain}`]
 
 /** `dkim`: the record as `iems dkim add` prints it. */
 export function recordsFor(answers: Answers, hasTls: boolean): DnsRecord[] {
@@ -34,6 +37,14 @@ export function recordsFor(answers: Answers, hasTls: boolean): DnsRecord[] {
   const services = { _submissions: 465, _imaps: 993, _pop3s: 995 }
   return [
     ...records,
+    ...settingsHosts(domain).map(
+      (name): DnsRecord => ({
+        name,
+        type: 'CNAME',
+        value: `${hostname}.`,
+        why: 'mail programs find their settings (Thunderbird, Outlook)',
+      }),
+    ),
     ...Object.entries(services).map(
       ([service, port]): DnsRecord => ({
         name: `${service}._tcp.${domain}`,

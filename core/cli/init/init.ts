@@ -16,7 +16,7 @@ import { withoutServer } from '../offline.ts'
 import { packageFile } from '../package-file.ts'
 import { bold, dim, out } from '../print.ts'
 import { type Answers, answersFrom, QUESTIONS } from './answers.ts'
-import { recordsFor, zoneLine } from './dns-records.ts'
+import { recordsFor, settingsHosts, zoneLine } from './dns-records.ts'
 import { configText, type TlsFiles, unitText } from './files.ts'
 
 type Given = Partial<Answers> & { readonly folder: string; readonly force?: boolean; readonly yes?: boolean }
@@ -47,7 +47,7 @@ function tlsFor({ tls, hostname, domain }: Answers, files: ReturnType<typeof wri
       if (!existsSync(path)) throw new IemsError('IEMS_TLS_FILE', { path, why: 'there is no such file' })
     return { cert, key }
   }
-  const { cert, key } = selfSigned([hostname, domain])
+  const { cert, key } = selfSigned([hostname, domain, ...settingsHosts(domain)])
   files.write('tls.key', key, 0o600)
   files.write('tls.pem', cert)
   return { cert: files.pathOf('tls.pem'), key: files.pathOf('tls.key') }
