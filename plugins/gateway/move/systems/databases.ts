@@ -67,21 +67,30 @@ export async function readMailcow(path: string): Promise<OldSystem> {
   return { domains, users, aliases, problems: [] }
 }
 
-/** Rows of tables by column; values are strings, NULL is absent. */
+/**
+ * Rows of tables by column; values are strings, NULL is absent. A statement begins a line, because mysqldump escapes
+ * line breaks in values.
+ */
 export function readDump(dump: string, names: readonly string[]): ReadonlyMap<string, readonly Row[]> {
   const tables = new Map<string, Row[]>()
+  const text = `\n${dump.replaceAll('\r\n', '\n')}`
   for (const name of names) {
-    const created = `CREATE TABLE \`${name}\` (`
-    const start = dump.indexOf(created)
+    const created = `\nCREATE TABLE \`${name}\` (`
+    const start = text.indexOf(created)
     if (start < 0) throw new Error(`the dump has no table ${name}`)
-    const definition = dump.slice(start + created.length, dump.indexOf('\n)', start))
+    const definition = text.slice(start + created.length, text.indexOf('\n)', start))
     const columns = [...definition.matchAll(/^ {0,8}`([^`]{1,200})`/gm)].map(([, column = '']) => column)
     const rows: Row[] = []
-    const insert = `INSERT INTO \`${name}\` `
-    for (let at = dump.indexOf(insert); at >= 0; at = dump.indexOf(insert, at + 1)) {
-      const values = dump.indexOf('VALUES', at)
-      for (const row of readTuples(dump, values + 6))
-        rows.push(Object.fromEntries(columns.flatMap((column, n) => (row[n] === undefined ? [] : [[column, row[n]]]))))
+    const insert = `\nINSERT INTO \`${name}\` `
+    for (let at = text.indexOf(insert); at >= 0; at = text.indexOf(insert, at + 1)) {
+      const values = text.indexOf('VALUES', at)
+      // With --complete-insert, and for tables with generated columns, the statement names its columns.
+      const named = [...text.slice(at + insert.length, values).matchAll(/`([^`]{1,200})`/g)].map(
+        ([, column = '']) => column,
+      )
+      const order = named.length > 0 ? named : columns
+      for (const row of readTuples(text, values + 6))
+        rows.push(Object.fromEntries(order.flatMap((column, n) => (row[n] === undefined ? [] : [[column, row[n]]]))))
     }
     tables.set(name, rows)
   }
@@ -104,6 +113,8 @@ function* readTuples(dump: string, start: number): Generator<(string | undefined
   for (let at = start; at < dump.length; at++) {
     const one = dump[at] as string
     if (one === "'") {
+      // Without an introducer, such as `_binary`.
+      if (!isText) value = ''
       isText = true
       for (at++; at < dump.length && (dump[at] !== "'" || dump[at + 1] === "'"); at++) {
         if (dump[at] === "'") value += dump[at++]

@@ -4,6 +4,7 @@
  * Invariants: files are read, never programs run; a table of another kind (regexp, SQL, LDAP) is named as a problem.
  */
 import { readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { OldSystem, OldUser } from './wanted.ts'
 
 /** Octets of one file. */
@@ -28,8 +29,8 @@ function logicalLines(text: string): readonly string[] {
   return lines
 }
 
-/** Parameters of main.cf, the last one of a name, with `$name` expanded. */
-export function readMainCf(text: string): (name: string) => string {
+/** Parameters of main.cf, the last one of a name, with `$name` expanded. `folder`: `config_directory`. */
+export function readMainCf(text: string, folder = '/etc/postfix'): (name: string) => string {
   const given = new Map<string, string>()
   for (const line of logicalLines(text)) {
     const at = line.indexOf('=')
@@ -44,6 +45,7 @@ export function readMainCf(text: string): (name: string) => string {
     if (name === 'mydomain') return value('myhostname', depth + 1).replace(/^[^.]*\./, '')
     if (name === 'myorigin') return '$myhostname'
     if (name === 'mydestination') return '$myhostname, localhost.$mydomain, localhost'
+    if (name === 'config_directory') return folder
     return name === 'alias_maps' ? 'hash:/etc/aliases' : ''
   }
   return value
@@ -83,34 +85,43 @@ export interface PostfixFiles {
 }
 
 export async function readPostfix({ main, passwd, root = '' }: PostfixFiles): Promise<OldSystem> {
-  const value = readMainCf(await readText(main))
+  const value = readMainCf(await readText(main), root === '' ? dirname(main) : undefined)
   const problems: string[] = []
+  const read = (name: string, path: string) =>
+    readText(root + path).catch((cause: Error) => {
+      problems.push(`${name}: ${cause.message}`)
+      return ''
+    })
+  /** The entries of a table; undefined for a word that names none. */
+  const table = async (name: string, word: string, kind?: 'aliases') => {
+    const [, type = '', path = ''] = /^(?:proxy:)?(\w+):(\/.*)$/.exec(word) ?? []
+    return TABLES.includes(type) ? [...readTable(await read(name, path), kind)] : undefined
+  }
   const tables = async (name: string, kind?: 'aliases') => {
     const entries: (readonly [string, string])[] = []
     for (const word of words(value(name))) {
-      const [, type = '', path = ''] = /^(\w+):(\/.*)$/.exec(word) ?? []
-      if (!TABLES.includes(type)) problems.push(`${name}: ${word} cannot be read`)
-      else
-        entries.push(
-          ...readTable(
-            await readText(root + path).catch((cause: Error) => {
-              problems.push(`${name}: ${cause.message}`)
-              return ''
-            }),
-            kind,
-          ),
-        )
+      const found = await table(name, word, kind)
+      if (found) entries.push(...found)
+      else problems.push(`${name}: ${word} cannot be read`)
     }
     return entries
   }
+  /** A list of domains: each word is a domain, the name of a file with more of them, or a table (postconf(5)). */
+  const domainsIn = async (name: string, list: string, depth = 0): Promise<string[]> => {
+    const found: string[] = []
+    for (const word of words(list)) {
+      const entries = await table(name, word)
+      if (entries) found.push(...entries.map(([domain]) => domain))
+      else if (word.startsWith('/') && depth < MAX_DEPTH)
+        found.push(...(await domainsIn(name, logicalLines(await read(name, word)).join(' '), depth + 1)))
+      else if (/[:/]/.test(word)) problems.push(`${name}: ${word} cannot be read`)
+      else found.push(word)
+    }
+    return found.filter((domain) => /^[\w-]+(?:\.[\w-]+)+$/.test(domain) && !/^localhost\b/.test(domain))
+  }
   const domains = new Set<string>()
   for (const name of ['virtual_mailbox_domains', 'virtual_alias_domains', 'mydestination'])
-    for (const word of words(value(name))) {
-      if (/^\w+:/.test(word)) continue
-      if (/^[\w-]+(?:\.[\w-]+)+$/.test(word) && !/^localhost\b/.test(word)) domains.add(word.toLowerCase())
-    }
-  for (const name of ['virtual_mailbox_domains', 'virtual_alias_domains'])
-    if (value(name).includes(':/')) for (const [domain] of await tables(name)) domains.add(domain.toLowerCase())
+    for (const domain of await domainsIn(name, value(name))) domains.add(domain.toLowerCase())
   const users = new Map<string, OldUser>()
   for (const path of passwd) for (const user of readPasswd(await readText(path))) users.set(user.login, user)
   const boxes = value('virtual_mailbox_maps') === '' ? [] : await tables('virtual_mailbox_maps')
