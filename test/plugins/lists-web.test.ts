@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { http } from 'iems/plugins/http'
 import { lists } from '../../plugins/lists/index.ts'
+import { GERMAN } from '../../plugins/lists/web/words.ts'
 import { createDirectoryKernel } from '../support/directory.ts'
 import { fieldsOf, runCommand } from '../support/lists.ts'
 
@@ -189,6 +190,35 @@ test('answers without References belong to the latest post with their subject; o
   assert.equal(texts.filter((text) => /first[\s\S]*second/.test(text)).length, 1)
   assert.equal(texts.filter((text) => /third/.test(text) && !/first|second/.test(text)).length, 1)
   assert.equal((await get(`${PAGE}/month/2025-05`)).text.match(/\/thread\//g)?.length, 1)
+})
+
+test('pages for readers and members are in the language of their list', async (t) => {
+  const { post, iems, get, send, clock, deliver, delivered } = await start(t, { post: 'anyone', language: 'de' })
+  await post({ from: 'x@far.test', subject: '' })
+  const about = (await get(PAGE)).text
+  assert.match(about, /<html lang="de">[\s\S]*Archiv durchsuchen[\s\S]*Abonnieren[\s\S]*Januar 2026/)
+  const month = (await get(`${PAGE}/month/2026-01`)).text
+  assert.match(month, /<h1>Januar 2026<\/h1>[\s\S]*1 Beitrag in 1 Thema[\s\S]*\(kein Betreff\)/)
+  assert.match((await get(`${PAGE}/search?q=good`)).text, /role="status">1 Beitrag</)
+  await clock.advance(5000)
+  const sent = await send(`${PAGE}/subscribe`, { address: 'eve@far.test', proof: proofIn(about, 'subscribe') })
+  assert.match(sent.text, /Fast fertig[\s\S]*mit einem Link unterwegs/)
+  await deliver()
+  const [, head = '', body = ''] = /([\s\S]*?)\r\n\r\n([\s\S]*)/.exec(delivered.at(-1)?.content ?? '') ?? []
+  const letter = /^content-transfer-encoding: base64/im.test(head)
+    ? Buffer.from(body, 'base64').toString()
+    : body.replace(/=\r\n/g, '')
+  const [link = ''] = /\/lists\/confirm\/[a-z2-7]+/.exec(letter) ?? []
+  assert.match((await get(link)).text, /<button class="btn main">Der Liste beitreten</)
+  assert.match((await send(link, {})).text, /Bestätigt/)
+  // What owners see, and lists in other languages, are in English.
+  await iems('list set', { list: LIST, language: 'fr' })
+  assert.match((await get(PAGE)).text, /<html lang="en">[\s\S]*Subscribe/)
+})
+
+test('every phrase of a page has the same values in each language', () => {
+  const values = (text: string) => text.split('{}').length
+  for (const [english, german] of Object.entries(GERMAN)) assert.equal(values(german), values(english), english)
 })
 
 test('a private archive is for members who log in, and there may be none', async (t) => {

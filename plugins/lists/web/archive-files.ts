@@ -9,7 +9,7 @@ import type { MailingList } from '../api.ts'
 import type { Archive } from '../archive.ts'
 import { pageOf, permalinkOf } from '../fields.ts'
 import { masked } from './layout.ts'
-import { digestOf } from './post-row.ts'
+import { digestOf, subjectOf } from './post-row.ts'
 
 const MAX_FEED = 25
 const MAX_LINE = 65_536
@@ -26,11 +26,12 @@ export async function atomFeed(archive: Archive, list: MailingList, site: string
   const entries: string[] = []
   let updated = list.created
   for (const entry of await archive.latest(list, MAX_FEED)) {
-    const { subject, author, hash, preview } = await digestOf(archive, entry)
+    const digest = await digestOf(archive, entry)
+    const { author, hash, preview } = digest
     const link = permalinkOf(list, site, hash)
     updated = Math.max(updated, entry.received)
     entries.push(
-      `<entry><id>${xml(link)}</id><title>${xml(subject)}</title><link href="${xml(link)}"/><updated>${new Date(entry.received).toISOString()}</updated><author><name>${xml(author)}</name></author><summary>${xml(preview)}</summary></entry>`,
+      `<entry><id>${xml(link)}</id><title>${xml(subjectOf(list, digest))}</title><link href="${xml(link)}"/><updated>${new Date(entry.received).toISOString()}</updated><author><name>${xml(author)}</name></author><summary>${xml(preview)}</summary></entry>`,
     )
   }
   const page = pageOf(list, site)

@@ -21,6 +21,7 @@ import {
   type Viewer,
 } from './archive-views.ts'
 import { filesOf } from './post-row.ts'
+import { wordsOf } from './words.ts'
 
 export interface ArchivePagesDeps extends AccessDeps {
   readonly http: HttpApi
@@ -69,9 +70,15 @@ function addLists(deps: ArchivePagesDeps): void {
     params: z.object({ list }),
     async run(call) {
       const found = await readable(deps, call.params.list, call)
+      const t = wordsOf(found)
       const rows = await archive.latest(found, MAX_ROWS)
       const viewer = await viewerOf(deps, found, call)
-      return postsPage(archive, found, { title: 'Latest posts', rows, viewer, empty: 'The archive has no posts yet.' })
+      return postsPage(archive, found, {
+        title: t('Latest posts'),
+        rows,
+        viewer,
+        empty: t('The archive has no posts yet.'),
+      })
     },
   })
   http.page({
@@ -83,8 +90,9 @@ function addLists(deps: ArchivePagesDeps): void {
       const found = await readable(deps, call.params.list, call)
       const viewer = await viewerOf(deps, found, call)
       const rows = await archive.starred(found, viewer.account ?? '', MAX_ROWS)
-      const empty = 'You have starred no posts here. The button "Star" is below each post.'
-      return postsPage(archive, found, { title: 'Starred posts', rows, viewer, empty })
+      const t = wordsOf(found)
+      const empty = t('You have starred no posts here. The button "Star" is below each post.')
+      return postsPage(archive, found, { title: t('Starred posts'), rows, viewer, empty })
     },
   })
   http.page({

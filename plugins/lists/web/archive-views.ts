@@ -10,16 +10,17 @@ import type { Archive, Found } from '../archive.ts'
 import { page, pager, pathOf, titleOf } from './layout.ts'
 import {
   type Digest,
+  datesOf,
   dayOf,
   digestOf,
   filesOf,
-  monthName,
   type Row,
   rowsOf,
   shownText,
+  subjectOf,
   textOf,
-  timeOf,
 } from './post-row.ts'
+import { wordsOf } from './words.ts'
 
 export const MAX_ROWS = 100
 const MAX_THREAD = 100
@@ -35,20 +36,23 @@ export interface Viewer {
 }
 
 const isPrivate = ({ settings }: MailingList) => settings.archive !== 'public'
-const counted = (count: number, one: string, more = `${one}s`) => `${count} ${count === 1 ? one : more}`
+const countOf = (list: MailingList, count: number) => wordsOf(list)(count === 1 ? '{} post' : '{} posts', count)
 
 export const VIEWS = ['threads', 'authors', 'dates'] as const
 
 function views(list: MailingList, month: string, current: (typeof VIEWS)[number]): Html {
-  const names = { threads: 'Threads', authors: 'Authors', dates: 'Dates' }
-  return html`<nav class="views" aria-label="Views">${VIEWS.map((view) => html`<a href="${pathOf(list)}/month/${month}?by=${view}"${view === current ? html` aria-current="page"` : ''}>${names[view]}</a>`)}</nav>`
+  const t = wordsOf(list)
+  const names = { threads: t('Threads'), authors: t('Authors'), dates: t('Dates') }
+  return html`<nav class="views" aria-label="${t('Views')}">${VIEWS.map((view) => html`<a href="${pathOf(list)}/month/${month}?by=${view}"${view === current ? html` aria-current="page"` : ''}>${names[view]}</a>`)}</nav>`
 }
 
 /** Months beside every view. */
 async function monthsAside(archive: Archive, list: MailingList, viewer: Viewer): Promise<Html> {
   const months = await archive.months(list)
   const path = pathOf(list)
-  return html`<section><h2>Archive</h2><ul class="toc"><li><a href="${path}/recent">Latest posts</a></li>${viewer.account === undefined ? '' : html`<li><a href="${path}/starred">Starred posts</a></li>`}${months.map(({ month, posts }) => html`<li><a href="${path}/month/${month}">${monthName(month)}</a><span class="t3">${posts}</span></li>`)}</ul></section>`
+  const t = wordsOf(list)
+  const dates = datesOf(list)
+  return html`<section><h2>${t('Archive')}</h2><ul class="toc"><li><a href="${path}/recent">${t('Latest posts')}</a></li>${viewer.account === undefined ? '' : html`<li><a href="${path}/starred">${t('Starred posts')}</a></li>`}${months.map(({ month, posts }) => html`<li><a href="${path}/month/${month}">${dates.month(month)}</a><span class="t3">${posts}</span></li>`)}</ul></section>`
 }
 
 export async function monthPage(
@@ -56,11 +60,12 @@ export async function monthPage(
   list: MailingList,
   { month, by, current, viewer }: { month: string; by: (typeof VIEWS)[number]; current: number; viewer: Viewer },
 ): Promise<Html> {
+  const t = wordsOf(list)
   const start = (current - 1) * MAX_ROWS
-  let posts = 0
+  let count = 0
   const threads = new Map<string, Row & { replies: number }>()
   for await (const entry of archive.month(list, month)) {
-    posts++
+    count++
     const known = by === 'threads' ? threads.get(entry.thread) : undefined
     if (known) known.replies++
     else threads.set(by === 'threads' ? entry.thread : entry.email, { ...entry, replies: 0 })
@@ -69,12 +74,12 @@ export async function monthPage(
   const shown = by === 'authors' ? all.slice(0, MAX_ROWS * 10) : all.slice(start, start + MAX_ROWS)
   const rows = await Promise.all(shown.map(async (row) => withLink(list, row, await digestOf(archive, row), by)))
   const path = `${pathOf(list)}/month/${month}`
-  const body = html`${views(list, month, by)}${by === 'authors' ? byAuthor(rows) : rowsOf(rows)}${by === 'authors' ? '' : pager(`${path}?by=${by}`, current, all.length > start + MAX_ROWS)}<p class="foot">Addresses are hidden from programs that collect them. <a href="${pathOf(list)}/atom">Atom</a> · <a href="${pathOf(list)}/mbox/${month}">Month as mbox</a></p>`
+  const body = html`${views(list, month, by)}${by === 'authors' ? byAuthor(list, rows) : rowsOf(list, rows)}${by === 'authors' ? '' : pager(list, `${path}?by=${by}`, current, all.length > start + MAX_ROWS)}<p class="foot">${t('Addresses are hidden from programs that collect them.')} <a href="${pathOf(list)}/atom">Atom</a> · <a href="${pathOf(list)}/mbox/${month}">${t('Month as mbox')}</a></p>`
   return page({
-    title: monthName(month),
+    title: datesOf(list).month(month),
     list,
     isPrivate: isPrivate(list),
-    meta: `${counted(posts, 'post')}${by === 'threads' ? ` in ${counted(all.length, 'thread')}` : ''}`,
+    meta: `${countOf(list, count)}${by === 'threads' ? ` ${t(all.length === 1 ? 'in {} thread' : 'in {} threads', all.length)}` : ''}`,
     body,
     aside: await monthsAside(archive, list, viewer),
   })
@@ -88,11 +93,11 @@ const withLink = (list: MailingList, row: { replies?: number }, digest: Digest, 
   href: `${pathOf(list)}/${by === 'threads' ? 'thread' : 'message'}/${digest.hash}`,
 })
 
-function byAuthor(rows: readonly Linked[]): Html {
+function byAuthor(list: MailingList, rows: readonly Linked[]): Html {
   const authors = Object.entries(Object.groupBy(rows, ({ author }) => author))
     .sort(([a], [b]) => a.localeCompare(b, 'en'))
     .slice(0, MAX_AUTHORS)
-  return html`${authors.map(([author, posts = []]) => html`<section class="part"><h2>${author} <span class="t3">${posts.length}</span></h2>${rowsOf(posts)}</section>`)}`
+  return html`${authors.map(([author, posts = []]) => html`<section class="part"><h2>${author} <span class="t3">${posts.length}</span></h2>${rowsOf(list, posts)}</section>`)}`
 }
 
 /** The latest posts, or those that a person has starred. */
@@ -106,8 +111,8 @@ export async function postsPage(
     title,
     list,
     isPrivate: true,
-    meta: counted(rows.length, 'post'),
-    body: rows.length === 0 ? html`<p class="note">${empty}</p>` : rowsOf(shown),
+    meta: countOf(list, rows.length),
+    body: rows.length === 0 ? html`<p class="note">${empty}</p>` : rowsOf(list, shown),
     aside: await monthsAside(archive, list, viewer),
   })
 }
@@ -117,15 +122,16 @@ export async function searchPage(
   list: MailingList,
   { text, viewer, signal }: { text: string; viewer: Viewer; signal: AbortSignal },
 ): Promise<Html> {
+  const t = wordsOf(list)
   const isAsked = text.trim() !== ''
   const { posts: results, isAll } = isAsked ? await archive.search(list, text, signal) : { posts: [], isAll: true }
   const rows = results.slice(0, MAX_ROWS).map(({ id, received }) => ({ email: id, received }))
   const shown = await Promise.all(rows.map(async (row) => withLink(list, {}, await digestOf(archive, row), 'dates')))
-  const count = html`<p class="meta" role="status">${isAll ? '' : 'More than '}${counted(results.length, 'post')}${results.length > MAX_ROWS ? `, the latest ${MAX_ROWS} are shown` : ''}</p>`
+  const count = html`<p class="meta" role="status">${isAll ? countOf(list, results.length) : t('More than {} posts', results.length)}${results.length > MAX_ROWS ? `, ${t('the latest {} are shown', MAX_ROWS)}` : ''}</p>`
   const body = isAsked
-    ? html`${count}${rows.length > 0 ? rowsOf(shown) : html`<p class="note">No post has all these words. Search for fewer words, or for the beginning of a word.</p>`}`
-    : html`<p class="note">Enter words of the author, the subject or the text above.</p>`
-  const title = isAsked ? `Search: ${text.trim()}` : 'Search'
+    ? html`${count}${rows.length > 0 ? rowsOf(list, shown) : html`<p class="note">${t('No post has all these words. Search for fewer words, or for the beginning of a word.')}</p>`}`
+    : html`<p class="note">${t('Enter words of the author, the subject or the text above.')}</p>`
+  const title = isAsked ? t('Search: {}', text.trim()) : t('Search')
   return page({ title, list, isPrivate: true, body, query: text, aside: await monthsAside(archive, list, viewer) })
 }
 
@@ -147,15 +153,16 @@ interface Shown {
 
 async function article(archive: Archive, list: MailingList, post: Shown, viewer: Viewer): Promise<Html> {
   const { digest, email, depth, answers, redacted } = post
+  const t = wordsOf(list)
   const link = `${pathOf(list)}/message/${digest.hash}`
   const structure = await (await archive.email(email))?.structure()
   const files = structure ? filesOf(structure) : []
   const starred = viewer.account !== undefined && (await archive.isStarred(list, viewer.account, digest.hash))
   const reply = `mailto:${list.address}?subject=${encodeURIComponent(`Re: ${digest.subject.replace(/^re:\s*/i, '')}`)}&in-reply-to=${encodeURIComponent(`<${digest.messageId}>`)}`
-  return html`<article id="m-${digest.hash}" class="post d${depth}"><header><h2>${digest.author}</h2>${answers === undefined ? '' : html`<span class="t3">answers ${answers}</span>`}<a href="${link}">${timeOf(digest.at)}</a></header>
-${redacted ? html`<p class="note">An owner of the list changed the text of this post on ${dayOf(new Date(redacted.at))}.</p>` : ''}${shownText(await textOf(archive, email))}
+  return html`<article id="m-${digest.hash}" class="post d${depth}"><header><h2>${digest.author}</h2>${answers === undefined ? '' : html`<span class="t3">${t('answers {}', answers)}</span>`}<a href="${link}">${datesOf(list).time(digest.at)}</a></header>
+${redacted ? html`<p class="note">${t('An owner of the list changed the text of this post on {}.', dayOf(new Date(redacted.at)))}</p>` : ''}${shownText(await textOf(archive, email))}
 ${files.map(({ index, name, part }) => html`<p class="file"><a href="${link}/file/${index}" download>${name}</a> <span class="t3">${formatSize(Math.round((part.end - part.body) * (part.encoding === 'base64' ? 0.73 : 1)))}</span></p>`)}
-<footer>${list.settings.post === 'moderators' ? '' : html`<a href="${reply}">Reply by mail</a>`}${viewer.isMember ? html`<a href="${link}/reply">Reply here</a>` : ''}<a href="${link}">Permanent link</a>${viewer.account === undefined ? '' : html`<form method="post" action="${link}/star"><button class="link" name="star" value="${starred ? 'no' : 'yes'}">${starred ? 'Remove the star' : 'Star'}</button></form>`}${viewer.moderates ? html`<a href="${link}/edit">Remove or redact</a>` : ''}</footer></article>`
+<footer>${list.settings.post === 'moderators' ? '' : html`<a href="${reply}">${t('Reply by mail')}</a>`}${viewer.isMember ? html`<a href="${link}/reply">${t('Reply here')}</a>` : ''}<a href="${link}">${t('Permanent link')}</a>${viewer.account === undefined ? '' : html`<form method="post" action="${link}/star"><button class="link" name="star" value="${starred ? 'no' : 'yes'}">${t(starred ? 'Remove the star' : 'Star')}</button></form>`}${viewer.moderates ? html`<a href="${link}/edit">${t('Remove or redact')}</a>` : ''}</footer></article>`
 }
 
 export async function messagePage(
@@ -167,11 +174,11 @@ export async function messagePage(
   const digest = await digestOf(archive, found)
   const month = new Date(found.received).toISOString().slice(0, 7)
   return page({
-    title: digest.subject,
+    title: subjectOf(list, digest),
     list,
     isPrivate: isPrivate(list),
-    crumbs: [[`${pathOf(list)}/month/${month}`, monthName(month)]],
-    meta: html`<a href="${pathOf(list)}/thread/${hash}#m-${hash}">Whole thread</a>`,
+    crumbs: [[`${pathOf(list)}/month/${month}`, datesOf(list).month(month)]],
+    meta: html`<a href="${pathOf(list)}/thread/${hash}#m-${hash}">${wordsOf(list)('Whole thread')}</a>`,
     body: await article(archive, list, { digest, email: found.email, depth: 0, redacted: found.redacted }, viewer),
     aside: await monthsAside(archive, list, viewer),
   })
@@ -229,17 +236,18 @@ export async function threadPage(
     const redacted = place && place !== 'removed' ? place.redacted : undefined
     articles.push(await article(archive, list, { ...post, redacted }, viewer))
   }
+  const t = wordsOf(list)
   const [first] = all
   const path = `${pathOf(list)}/thread/${hash}`
   const month = new Date(first?.received ?? 0).toISOString().slice(0, 7)
   const people = new Set(all.map(({ digest }) => digest.author)).size
   return page({
-    title: first?.digest.subject ?? titleOf(list),
+    title: first ? subjectOf(list, first.digest) : titleOf(list),
     list,
     isPrivate: isPrivate(list),
-    crumbs: [[`${pathOf(list)}/month/${month}`, monthName(month)]],
-    meta: `${counted(all.length, 'post')} of ${counted(people, 'person', 'people')}`,
-    body: html`${articles}${pager(path, current, all.length > start + MAX_THREAD)}`,
-    aside: html`<section><h2>In this thread</h2><ol class="toc">${shown.map(({ digest, depth }) => html`<li class="d${depth}"><a href="#m-${digest.hash}">${digest.author}</a><span class="t3">${digest.at.getUTCDate() || ''}</span></li>`)}</ol></section><section><h2>About the list</h2><p class="t2">${titleOf(list)}</p><p><a href="${pathOf(list)}">Subscribe, change or leave</a></p></section>`,
+    crumbs: [[`${pathOf(list)}/month/${month}`, datesOf(list).month(month)]],
+    meta: `${countOf(list, all.length)} ${t(people === 1 ? 'of {} person' : 'of {} people', people)}`,
+    body: html`${articles}${pager(list, path, current, all.length > start + MAX_THREAD)}`,
+    aside: html`<section><h2>${t('In this thread')}</h2><ol class="toc">${shown.map(({ digest, depth }) => html`<li class="d${depth}"><a href="#m-${digest.hash}">${digest.author}</a><span class="t3">${digest.at.getUTCDate() || ''}</span></li>`)}</ol></section><section><h2>${t('About the list')}</h2><p class="t2">${titleOf(list)}</p><p><a href="${pathOf(list)}">${t('Subscribe, change or leave')}</a></p></section>`,
   })
 }

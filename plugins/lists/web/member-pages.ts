@@ -14,7 +14,8 @@ import type { Tokens, Wish } from '../tokens.ts'
 import { type AccessDeps, isModerator, isOwner, listIn, memberAddress } from './access.ts'
 import { checkProof, proofFields } from './forms.ts'
 import { page, pathOf, said, titleOf } from './layout.ts'
-import { monthName } from './post-row.ts'
+import { datesOf } from './post-row.ts'
+import { type Phrase, wordsIn, wordsOf } from './words.ts'
 
 export interface MemberPagesDeps extends AccessDeps {
   readonly http: HttpApi
@@ -31,7 +32,7 @@ const form = z.object({ address, proof: z.string().max(200).optional(), website:
 export const LIMIT = { perMinute: 20 }
 
 /** Identical for any address. */
-const SENT = 'If the address can be used for this, a message with a link is on its way to it.'
+const SENT: Phrase = 'If the address can be used for this, a message with a link is on its way to it.'
 export const GONE = 'This link has expired or was used already'
 
 function given(text: string): string {
@@ -95,7 +96,8 @@ function addListPages(deps: MemberPagesDeps): void {
       // Open lists too: only the owner of an address may use it on a page.
       const result = await membership.askToJoin(found, given(values.address), {}, { alwaysConfirms: true })
       if (result === 'closed') throw new HttpProblem(403, 'The list does not take new members')
-      return said('Nearly done', result === 'waiting' ? 'A moderator decides about it.' : SENT, found)
+      const t = wordsOf(found)
+      return said(t('Nearly done'), t(result === 'waiting' ? 'A moderator decides about it.' : SENT), found)
     },
   })
   http.page({
@@ -111,7 +113,8 @@ function addListPages(deps: MemberPagesDeps): void {
       const found = await listIn(deps, params.list)
       checkProof(await roster.secret(), 'options', now(), values)
       await membership.sendOptions(found, given(values.address))
-      return said('Look into your mailbox', SENT, found)
+      const t = wordsOf(found)
+      return said(t('Look into your mailbox'), t(SENT), found)
     },
   })
 }
@@ -127,24 +130,29 @@ interface ListViewer {
 async function listPage({ archive, now }: MemberPagesDeps, found: MailingList, viewer: ListViewer): Promise<Html> {
   const { settings } = found
   const path = pathOf(found)
+  const t = wordsOf(found)
   const months = settings.archive === 'none' ? [] : ((await archive?.months(found)) ?? [])
   const ask = (action: string, purpose: string, label: string, button: Html) =>
     html`<form class="form" method="post" action="${path}/${action}"><div class="field"><label for="${purpose}-address">${label}</label><input id="${purpose}-address" name="address" type="email" required maxlength="254" autocomplete="email" placeholder="name@example.org"></div>${proofFields(viewer.secret, purpose, now())}${button}</form>`
-  const about = settings.info || `Posts go to ${found.address}.`
+  const about = settings.info || t('Posts go to {}.', found.address)
   const own =
     viewer.account === undefined
-      ? html`<a href="/lists/login?to=${encodeURIComponent(path)}">Sign in with an account</a>`
-      : html`<a href="${path}/membership">${viewer.isMember ? 'Your membership' : 'Join with your account'}</a>`
+      ? html`<a href="/lists/login?to=${encodeURIComponent(path)}">${t('Sign in with an account')}</a>`
+      : html`<a href="${path}/membership">${t(viewer.isMember ? 'Your membership' : 'Join with your account')}</a>`
   const work = [
-    ...(viewer.moderates ? [html`<li><a href="${path}/held">Posts and requests that await a decision</a></li>`] : []),
+    ...(viewer.moderates
+      ? [html`<li><a href="${path}/held">${t('Posts and requests that await a decision')}</a></li>`]
+      : []),
     ...(viewer.owns
-      ? [html`<li><a href="${path}/members">Members</a></li><li><a href="${path}/settings">Settings</a></li>`]
+      ? [
+          html`<li><a href="${path}/members">${t('Members')}</a></li><li><a href="${path}/settings">${t('Settings')}</a></li>`,
+        ]
       : []),
   ]
   const body = html`<p class="text">${about}</p>
-${work.length > 0 ? html`<section class="part" aria-label="Moderation"><h2>Moderation</h2><ul>${work}</ul></section>` : ''}
-<section class="part" id="join" aria-label="Join"><h2>Subscribe</h2>${settings.subscribe === 'closed' ? html`<p class="note">The owners add the members of this list.</p>` : ask('subscribe', 'join', 'Your e-mail address', html`<button class="btn main">Subscribe</button><p class="hint">A message with a link to confirm is sent to the address. No account is needed.</p>`)}</section>
-<section class="part" id="members" aria-label="Members"><h2>Change or leave</h2>${ask('options', 'options', 'Your e-mail address, for a link to your options', html`<button class="btn">Send the link</button>`)}<p class="sm">${own}</p></section>`
+${work.length > 0 ? html`<section class="part" aria-label="${t('Moderation')}"><h2>${t('Moderation')}</h2><ul>${work}</ul></section>` : ''}
+<section class="part" id="join" aria-label="${t('Join')}"><h2>${t('Subscribe')}</h2>${settings.subscribe === 'closed' ? html`<p class="note">${t('The owners add the members of this list.')}</p>` : ask('subscribe', 'join', t('Your e-mail address'), html`<button class="btn main">${t('Subscribe')}</button><p class="hint">${t('A message with a link to confirm is sent to the address. No account is needed.')}</p>`)}</section>
+<section class="part" id="members" aria-label="${t('Members')}"><h2>${t('Change or leave')}</h2>${ask('options', 'options', t('Your e-mail address, for a link to your options'), html`<button class="btn">${t('Send the link')}</button>`)}<p class="sm">${own}</p></section>`
   return page({
     title: titleOf(found),
     list: found,
@@ -154,7 +162,7 @@ ${work.length > 0 ? html`<section class="part" aria-label="Moderation"><h2>Moder
     aside:
       settings.archive === 'none'
         ? undefined
-        : html`<section aria-label="Archive"><h2>Archive</h2><ul class="toc"><li><a href="${path}/recent">Latest posts</a></li>${months.map(({ month, posts }) => html`<li><a href="${path}/month/${month}">${monthName(month)}</a><span class="t3">${posts}</span></li>`)}</ul></section>`,
+        : html`<section aria-label="${t('Archive')}"><h2>${t('Archive')}</h2><ul class="toc"><li><a href="${path}/recent">${t('Latest posts')}</a></li>${months.map(({ month, posts }) => html`<li><a href="${path}/month/${month}">${datesOf(found).month(month)}</a><span class="t3">${posts}</span></li>`)}</ul></section>`,
   })
 }
 
@@ -176,8 +184,10 @@ function addConfirmPages({ http, tokens, membership, roster }: MemberPagesDeps):
     async run({ params }) {
       const wish = await tokens.look(params.token)
       if (!known(wish)) throw new HttpProblem(404, GONE)
-      const body = html`<p>${wish.address}, ${wish.list}</p><form class="form" method="post" action="/lists/confirm/${params.token}"><button class="btn main">${ACTIONS[wish.action]}</button></form>`
-      return page({ title: ACTIONS[wish.action], isPrivate: true, body })
+      const list = await roster.list(wish.list)
+      const title = wordsIn(list?.settings.language ?? 'en')(ACTIONS[wish.action])
+      const body = html`<p>${wish.address}, ${wish.list}</p><form class="form" method="post" action="/lists/confirm/${params.token}"><button class="btn main">${title}</button></form>`
+      return page({ title, list, isPrivate: true, body })
     },
   })
   http.page({
@@ -192,8 +202,11 @@ function addConfirmPages({ http, tokens, membership, roster }: MemberPagesDeps):
       if (!wish) throw new HttpProblem(404, GONE)
       const result = await membership.confirmed(wish)
       if (result === 'closed') throw new HttpProblem(403, 'The list does not offer this')
-      const text = result === 'waiting' ? 'A moderator decides about it.' : `Done: ${wish.address}, ${wish.list}`
-      return said('Confirmed', text, await roster.list(wish.list))
+      const list = await roster.list(wish.list)
+      const t = wordsIn(list?.settings.language ?? 'en')
+      const text =
+        result === 'waiting' ? t('A moderator decides about it.') : t('Done: {}', `${wish.address}, ${wish.list}`)
+      return said(t('Confirmed'), text, list)
     },
   })
 }
@@ -208,8 +221,9 @@ function addUnsubscribe({ http, roster, membership }: MemberPagesDeps): void {
     async run({ params }) {
       const named = await roster.byToken(params.token)
       if (!named) throw new HttpProblem(404, GONE)
-      const body = html`<p>${named.member.address}</p><form class="form" method="post" action="/lists/unsubscribe/${params.token}"><button class="btn main">Leave ${named.list.address}</button></form>`
-      return page({ title: 'Leave the list', isPrivate: true, body })
+      const t = wordsOf(named.list)
+      const body = html`<p>${named.member.address}</p><form class="form" method="post" action="/lists/unsubscribe/${params.token}"><button class="btn main">${t('Leave {}', named.list.address)}</button></form>`
+      return page({ title: t('Leave the list'), list: named.list, isPrivate: true, body })
     },
   })
   http.stream({

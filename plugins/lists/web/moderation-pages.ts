@@ -12,7 +12,7 @@ import type { Posting } from '../posting.ts'
 import type { Held } from '../records.ts'
 import { type AccessDeps, mustModerate } from './access.ts'
 import { page, pathOf } from './layout.ts'
-import { shownText, timeOf } from './post-row.ts'
+import { datesOf, shownText } from './post-row.ts'
 
 export interface ModerationPagesDeps extends AccessDeps {
   readonly http: HttpApi
@@ -42,7 +42,7 @@ export function addModerationPages(deps: ModerationPagesDeps): void {
         if (rows.length >= MAX_HELD) break
       }
       const body = rows.length === 0 ? html`<p class="note">Nothing awaits a decision.</p>` : html`${rows}`
-      return page({ title: 'Held', list: found, isPrivate: true, meta: found.address, body })
+      return page({ title: 'Held', list: found, language: 'en', isPrivate: true, meta: found.address, body })
     },
   })
   http.page({
@@ -66,7 +66,7 @@ const NAMES = { approve: 'Approve', reject: 'Reject', discard: 'Discard', allow:
 function heldArticle(found: MailingList, one: Held, text: HtmlValue): Html {
   const subject = one.kind === 'post' ? decodeWords(one.subject) || '(no subject)' : `Asks to ${one.kind}`
   const size = one.content ? html`, ${formatSize(one.content.size)}` : ''
-  return html`<article class="post d0"><header><h2>${subject}</h2></header><p class="t3 sm">${one.address}, ${timeOf(new Date(one.at))}${size}</p><p class="note warn">${one.why}</p>${text}<form class="form" method="post" action="${pathOf(found)}/held"><input type="hidden" name="id" value="${one.id}"><div class="field"><label for="text-${one.id}">Reason for the author, if you reject</label><input id="text-${one.id}" name="text" maxlength="1000"></div><div class="acts">${DECISIONS.map((decision) => html`<button class="btn${decision === 'approve' ? ' main' : ''}" name="decision" value="${decision}">${NAMES[decision]}</button>`)}</div></form></article>`
+  return html`<article class="post d0"><header><h2>${subject}</h2></header><p class="t3 sm">${one.address}, ${datesOf(found).time(new Date(one.at))}${size}</p><p class="note warn">${one.why}</p>${text}<form class="form" method="post" action="${pathOf(found)}/held"><input type="hidden" name="id" value="${one.id}"><div class="field"><label for="text-${one.id}">Reason for the author, if you reject</label><input id="text-${one.id}" name="text" maxlength="1000"></div><div class="acts">${DECISIONS.map((decision) => html`<button class="btn${decision === 'approve' ? ' main' : ''}" name="decision" value="${decision}">${NAMES[decision]}</button>`)}</div></form></article>`
 }
 
 /** The first lines of a held post; empty when it cannot be read. */

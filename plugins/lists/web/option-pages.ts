@@ -10,6 +10,7 @@ import { topicNames } from '../topics.ts'
 import { addressesOf, listIn, memberAddress } from './access.ts'
 import { page, pathOf, said, titleOf } from './layout.ts'
 import { GONE, LIMIT, type MemberPagesDeps, token } from './member-pages.ts'
+import { wordsOf } from './words.ts'
 
 const DELIVERY = { post: 'Every post', mime: 'Digest (MIME)', plain: 'Digest (plain text)', none: 'No mail' } as const
 const LANGUAGE_NAMES = { en: 'English', de: 'Deutsch', fr: 'Français', es: 'Español' } as const
@@ -49,22 +50,24 @@ export function optionsIn(form: OptionsForm, found: MailingList, member: Member)
 /** The form fields of a member's options. Owners also see whether the member is moderated. */
 export function optionFields(found: MailingList, member: Member, isOwner = false): Html {
   const { awayUntil = 0, topics = [] } = member
+  const t = wordsOf(found)
   const box = (id: string, label: string, isOn: boolean) =>
     html`<label class="box"><input type="checkbox" name="${id}" value="yes"${isOn ? html` checked` : ''}> ${label}</label>`
   const option = (value: string, text: string, isOn: boolean) =>
     html`<option value="${value}"${isOn ? html` selected` : ''}>${text}</option>`
   const names = topicNames(found)
-  return html`<div class="field"><label for="name">Name</label><input id="name" name="name" maxlength="200" autocomplete="name" value="${member.name ?? ''}"></div>
-<div class="field"><label for="delivery">Mail</label><select id="delivery" name="delivery">${DELIVERIES.map((one) => option(one, DELIVERY[one], member.delivery === one))}</select></div>
-<div class="field"><label for="language">Language of messages from the list</label><select id="language" name="language">${option('', 'As the list', !member.language)}${LANGUAGES.map((one) => option(one, LANGUAGE_NAMES[one], member.language === one))}</select></div>
-<div>${box('own', 'Copies of my own posts', member.own)}${box('duplicates', 'Posts that name me in To or Cc', member.duplicates)}${box('acknowledge', 'A note when my post was sent', member.acknowledge)}${isOwner ? box('moderated', 'Posts wait for a moderator', member.moderated) : ''}</div>
-${names.length === 0 ? '' : html`<fieldset class="field"><legend class="lb">Topics; none means all</legend>${names.map((name, index) => box(`topic-${index}`, name, topics.includes(name)))}${box('otherTopics', 'Posts without any of these topics', member.otherTopics !== false)}</fieldset>`}
-<div class="field"><label for="away">No mail until</label><input id="away" name="away" type="date" value="${awayUntil > 0 ? new Date(awayUntil).toISOString().slice(0, 10) : ''}"></div>`
+  return html`<div class="field"><label for="name">${t('Name')}</label><input id="name" name="name" maxlength="200" autocomplete="name" value="${member.name ?? ''}"></div>
+<div class="field"><label for="delivery">${t('Mail')}</label><select id="delivery" name="delivery">${DELIVERIES.map((one) => option(one, t(DELIVERY[one]), member.delivery === one))}</select></div>
+<div class="field"><label for="language">${t('Language of messages from the list')}</label><select id="language" name="language">${option('', t('As the list'), !member.language)}${LANGUAGES.map((one) => option(one, LANGUAGE_NAMES[one], member.language === one))}</select></div>
+<div>${box('own', t('Copies of my own posts'), member.own)}${box('duplicates', t('Posts that name me in To or Cc'), member.duplicates)}${box('acknowledge', t('A note when my post was sent'), member.acknowledge)}${isOwner ? box('moderated', t('Posts wait for a moderator'), member.moderated) : ''}</div>
+${names.length === 0 ? '' : html`<fieldset class="field"><legend class="lb">${t('Topics; none means all')}</legend>${names.map((name, index) => box(`topic-${index}`, name, topics.includes(name)))}${box('otherTopics', t('Posts without any of these topics'), member.otherTopics !== false)}</fieldset>`}
+<div class="field"><label for="away">${t('No mail until')}</label><input id="away" name="away" type="date" value="${awayUntil > 0 ? new Date(awayUntil).toISOString().slice(0, 10) : ''}"></div>`
 }
 
 function optionsPage(action: string, found: MailingList, member: Member): Html {
-  const body = html`<form class="form" method="post" action="${action}">${optionFields(found, member)}<div class="acts"><button class="btn main" name="action" value="save">Save</button><button class="btn danger" name="action" value="leave">Leave the list</button></div></form>`
-  return page({ title: `Options: ${titleOf(found)}`, list: found, isPrivate: true, meta: member.address, body })
+  const t = wordsOf(found)
+  const body = html`<form class="form" method="post" action="${action}">${optionFields(found, member)}<div class="acts"><button class="btn main" name="action" value="save">${t('Save')}</button><button class="btn danger" name="action" value="leave">${t('Leave the list')}</button></div></form>`
+  return page({ title: t('Options: {}', titleOf(found)), list: found, isPrivate: true, meta: member.address, body })
 }
 
 export function addOptionPages(deps: MemberPagesDeps): void {
@@ -78,7 +81,7 @@ async function change(
   member: Member,
   form: OptionsForm,
 ): Promise<Html> {
-  const title = form.action === 'leave' ? 'You have left the list' : 'Saved'
+  const title = wordsOf(found)(form.action === 'leave' ? 'You have left the list' : 'Saved')
   if (form.action === 'leave') await membership.leave(found, member.address)
   else await membership.set(found, member.address, optionsIn(form, found, member))
   return said(title, `${member.address}, ${found.address}`, found)
@@ -138,8 +141,9 @@ function addAccountPages(deps: MemberPagesDeps): void {
       if (member) return optionsPage(action, found, member)
       const addresses = await addressesOf(deps, call.login)
       if (addresses.length === 0) throw new HttpProblem(403, 'Your account has no address')
-      const body = html`<form class="form" method="post" action="${action}"><div class="field"><label for="address">Your address</label><select id="address" name="address">${addresses.map((one) => html`<option>${one}</option>`)}</select></div><button class="btn main" name="action" value="join">Subscribe</button></form>`
-      return page({ title: `Join: ${titleOf(found)}`, list: found, isPrivate: true, body })
+      const t = wordsOf(found)
+      const body = html`<form class="form" method="post" action="${action}"><div class="field"><label for="address">${t('Your address')}</label><select id="address" name="address">${addresses.map((one) => html`<option>${one}</option>`)}</select></div><button class="btn main" name="action" value="join">${t('Subscribe')}</button></form>`
+      return page({ title: t('Join: {}', titleOf(found)), list: found, isPrivate: true, body })
     },
   })
   http.page({
@@ -162,7 +166,8 @@ function addAccountPages(deps: MemberPagesDeps): void {
       // The login has shown whose address it is: no confirmation by mail.
       const result = await membership.joinAs(found, body.address as string)
       if (result === 'closed') throw new HttpProblem(403, 'The list does not take new members')
-      if (result === 'waiting') return said('Nearly done', 'A moderator decides about it.', found)
+      if (result === 'waiting')
+        return said(wordsOf(found)('Nearly done'), wordsOf(found)('A moderator decides about it.'), found)
       return new Redirect(`${pathOf(found)}/membership`)
     },
   })

@@ -14,7 +14,8 @@ import { memberAddress, mustModerate, readable } from './access.ts'
 import { type ArchivePagesDeps, hash, list } from './archive-pages.ts'
 import { foundPost } from './archive-views.ts'
 import { masked, page, pathOf, said } from './layout.ts'
-import { type Digest, digestOf, textOf } from './post-row.ts'
+import { type Digest, digestOf, subjectOf, textOf } from './post-row.ts'
+import { wordsOf } from './words.ts'
 
 export interface PostPagesDeps extends ArchivePagesDeps {
   readonly now: () => number
@@ -87,15 +88,17 @@ function addReplies(deps: PostPagesDeps): void {
       const { found, from, digest } = await open(call)
       const content = replyContent({ found, from, digest, text: (call.body as { text: string }).text, now: deps.now() })
       await sendAs(call, from, found.address, content)
-      return said('The answer is sent', `It appears in the archive when ${found.address} has taken it.`, found)
+      const t = wordsOf(found)
+      return said(t('The answer is sent'), t('It appears in the archive when {} has taken it.', found.address), found)
     },
   })
 }
 
 function replyPage(found: MailingList, from: string, digest: Digest, quoted: string): Html {
   const path = `${pathOf(found)}/message/${digest.hash}`
-  const body = html`<form class="form" method="post" action="${path}/reply"><p class="t3 sm">From ${from} to ${found.address}</p><div class="field"><label for="text">Your answer</label><textarea id="text" name="text" rows="14" required maxlength="${MAX_TEXT}">${quoted}</textarea></div><div class="acts"><button class="btn main">Send to the list</button><a class="btn" href="${path}">Back</a></div></form>`
-  return page({ title: `Answer: ${digest.subject}`, list: found, isPrivate: true, body })
+  const t = wordsOf(found)
+  const body = html`<form class="form" method="post" action="${path}/reply"><p class="t3 sm">${t('From {} to {}', from, found.address)}</p><div class="field"><label for="text">${t('Your answer')}</label><textarea id="text" name="text" rows="14" required maxlength="${MAX_TEXT}">${quoted}</textarea></div><div class="acts"><button class="btn main">${t('Send to the list')}</button><a class="btn" href="${path}">${t('Back')}</a></div></form>`
+  return page({ title: t('Answer: {}', subjectOf(found, digest)), list: found, isPrivate: true, body })
 }
 
 interface Reply {
@@ -154,7 +157,7 @@ function addEditing(deps: PostPagesDeps): void {
       const digest = await digestOf(archive, post)
       const path = `${pathOf(found)}/message/${call.params.hash}`
       const body = html`<p class="note warn">Neither can be undone. The page of the post says that an owner changed it.</p><form class="form" method="post" action="${path}/edit"><div class="field"><label for="text">Text of the post</label><textarea id="text" name="text" rows="14" maxlength="${MAX_TEXT}">${await textOf(archive, post.email)}</textarea><p class="hint">A redacted post keeps its link and loses its files.</p></div><div class="acts"><button class="btn main" name="action" value="redact">Replace the text</button><button class="btn danger" name="action" value="remove">Remove the post</button><a class="btn" href="${path}">Back</a></div></form>`
-      return page({ title: `Remove or redact: ${digest.subject}`, list: found, isPrivate: true, body })
+      return page({ title: `Remove or redact: ${digest.subject}`, list: found, language: 'en', isPrivate: true, body })
     },
   })
   http.page({

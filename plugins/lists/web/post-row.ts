@@ -5,10 +5,12 @@
  */
 import { attachmentName, baseName, decodeCharset, decodeWords, fromHtml, gather, type MimePart } from 'iems/mime'
 import { type Html, type HtmlValue, html } from '../../web/http/api.ts'
+import type { MailingList } from '../api.ts'
 import type { Archive } from '../archive.ts'
 import { messageIdHash } from '../content.ts'
 import { textPart } from '../digests.ts'
 import { masked } from './layout.ts'
+import { pageLanguage, wordsOf } from './words.ts'
 
 const MAX_TEXT = 262_144
 const MAX_PARTS = 200
@@ -26,7 +28,7 @@ export async function digestOf(archive: Archive, { email, received }: Row) {
   const name = from?.name ? decodeWords(from.name) : `${from?.mailbox ?? ''}@…`
   const messageId = digest?.messageId ?? ''
   return {
-    subject: masked(decodeWords(digest?.envelope.subject ?? '')) || '(no subject)',
+    subject: masked(decodeWords(digest?.envelope.subject ?? '')),
     author: masked(name),
     at: new Date(digest?.sent ?? received),
     hash: messageIdHash(messageId),
@@ -40,23 +42,24 @@ export type Digest = Awaited<ReturnType<typeof digestOf>>
 export const dayOf = (at: Date): string =>
   Number.isNaN(at.getTime()) ? '' : at.toISOString().slice(0, 16).replace('T', ' ')
 
-const SHOWN = new Intl.DateTimeFormat('en-GB', {
-  timeZone: 'UTC',
-  day: 'numeric',
-  month: 'long',
-  year: 'numeric',
-  hour: '2-digit',
-  minute: '2-digit',
-})
-/** A date in UTC, for people and for programs. */
-export const timeOf = (at: Date): HtmlValue =>
-  Number.isNaN(at.getTime()) ? '' : html`<time datetime="${at.toISOString()}">${SHOWN.format(at)}</time>`
+const LOCALES = { en: 'en-GB', de: 'de', fr: 'en-GB', es: 'en-GB' } as const
+const shownBy = (list: MailingList, options: Intl.DateTimeFormatOptions) =>
+  new Intl.DateTimeFormat(LOCALES[pageLanguage(list.settings.language)], { timeZone: 'UTC', ...options })
+const DAY = { day: 'numeric', month: 'long', year: 'numeric' } as const
+const TIME = { hour: '2-digit', minute: '2-digit' } as const
 
-/** `2026-11` as `November 2026`. */
-export const monthName = (month: string): string =>
-  new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', month: 'long', year: 'numeric' }).format(
-    new Date(`${month}-01T00:00:00Z`),
-  )
+/** Texts of dates in UTC, in the language of a list. */
+export function datesOf(list: MailingList) {
+  const time = shownBy(list, { ...DAY, ...TIME })
+  const month = shownBy(list, { month: 'long', year: 'numeric' })
+  return {
+    /** For people and for programs. */
+    time: (at: Date): HtmlValue =>
+      Number.isNaN(at.getTime()) ? '' : html`<time datetime="${at.toISOString()}">${time.format(at)}</time>`,
+    /** `2026-11` as `November 2026`. */
+    month: (of: string): string => month.format(new Date(`${of}-01T00:00:00Z`)),
+  }
+}
 
 export interface PostFile {
   readonly index: number
@@ -124,10 +127,20 @@ function linked(text: string): HtmlValue {
   return [...parts, text.slice(end)]
 }
 
+/** The subject, or words in its place. */
+export const subjectOf = (list: MailingList, { subject }: Pick<Digest, 'subject'>): string =>
+  subject || wordsOf(list)('(no subject)')
+
 /** Rows of a list of posts: subject, author, date, and the answers to it. */
-export function rowsOf(rows: readonly (Digest & { readonly href: string; readonly replies?: number })[]): Html {
+export function rowsOf(
+  list: MailingList,
+  rows: readonly (Digest & { readonly href: string; readonly replies?: number })[],
+): Html {
+  const t = wordsOf(list)
+  const dates = datesOf(list)
+  const answers = (count: number) => (count > 0 ? `, ${t(count === 1 ? '{} answer' : '{} answers', count)}` : '')
   return html`<ul class="rows">${rows.map(
-    ({ href, subject, author, at, replies = 0 }) =>
-      html`<li><a href="${href}">${subject}</a>${timeOf(at)}<span class="who">${author}${replies > 0 ? `, ${replies} ${replies === 1 ? 'answer' : 'answers'}` : ''}</span></li>`,
+    (row) =>
+      html`<li><a href="${row.href}">${subjectOf(list, row)}</a>${dates.time(row.at)}<span class="who">${row.author}${answers(row.replies ?? 0)}</span></li>`,
   )}</ul>`
 }

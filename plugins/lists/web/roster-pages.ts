@@ -47,7 +47,7 @@ async function membersPage({ roster }: MemberPagesDeps, found: MailingList, from
   const body = html`<form class="form" method="get" action="${path}" role="search"><div class="field"><label for="from">Members from</label><input id="from" name="from" maxlength="254" value="${from}" placeholder="ann@"></div><button class="btn">Show</button></form>
 ${shown.length === 0 ? html`<p class="note">No members from here on.</p>` : html`<ul class="rows">${shown.map((member) => row(found, member))}</ul>`}${next === undefined ? '' : html`<nav class="acts foot" aria-label="Pages"><a class="btn" href="${path}?from=${encodeURIComponent(next)}">Next</a></nav>`}
 <section class="part"><h2>Many at once</h2><form class="form" method="post" action="${path}"><div class="field"><label for="action">Action</label><select id="action" name="action"><option value="add">Add</option><option value="set">Set options</option><option value="remove">Remove</option></select></div><div class="field"><label for="text">Members</label><textarea id="text" name="members" rows="8" required aria-describedby="h-text"></textarea><p class="hint" id="h-text">One address on each line, CSV with a header, or the export of Mailman, Sympa or LISTSERV.</p></div><label class="box"><input type="checkbox" name="welcome" value="yes"> Send the welcome text to new members</label><button class="btn main">Change</button></form></section>`
-  return page({ title: 'Members', list: found, isPrivate: true, meta: found.address, body })
+  return page({ title: 'Members', list: found, language: 'en', isPrivate: true, meta: found.address, body })
 }
 
 function addMany(deps: MemberPagesDeps): void {
@@ -79,7 +79,7 @@ function addMany(deps: MemberPagesDeps): void {
         if (one.kind === 'end') done = one.done
       }
       const text = html`<p class="note" role="status">${counted(done, 'member')} done, ${counted(faults.length, 'fault')}</p>${faults.length === 0 ? '' : html`<ul class="rows">${faults.map((fault) => html`<li>${fault}</li>`)}</ul>`}<p class="foot"><a href="${pathOf(found)}/members">Members</a></p>`
-      return page({ title: 'Members changed', list: found, isPrivate: true, body: text })
+      return page({ title: 'Members changed', list: found, language: 'en', isPrivate: true, body: text })
     },
   })
 }

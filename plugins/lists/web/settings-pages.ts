@@ -55,7 +55,7 @@ function settingsPage(found: MailingList): Html {
     (name) => html`${GROUPS[name] ? html`<h2>${GROUPS[name]}</h2>` : ''}${field(name, found.settings[name])}`,
   )
   const body = html`<form class="form" method="post" action="${pathOf(found)}/settings">${fields}<div class="acts"><button class="btn main">Save</button><a class="btn" href="${pathOf(found)}">Back</a></div></form>`
-  return page({ title: 'Settings', list: found, isPrivate: true, meta: found.address, body })
+  return page({ title: 'Settings', list: found, language: 'en', isPrivate: true, meta: found.address, body })
 }
 
 /** The settings that a form holds. Throws a problem that names each invalid one. */
