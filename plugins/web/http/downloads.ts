@@ -29,6 +29,12 @@ export function dispositionOf(name: string): string {
   return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`
 }
 
+/** RFC 9110 section 13.1.2: the comparison is weak, because proxies that compress mark the validator as weak. */
+export function isKnown(ifNoneMatch: string | undefined, etag: string): boolean {
+  const tags = ifNoneMatch?.split(',').map((one) => one.trim().replace(/^W\//, '')) ?? []
+  return tags.includes('*') || tags.includes(`"${etag}"`)
+}
+
 export function sendDownload(request: FastifyRequest, reply: FastifyReply, download: Download): unknown {
   const { type, size, name, etag, maxAge, headers } = download
   reply.header('content-type', type)
@@ -39,8 +45,7 @@ export function sendDownload(request: FastifyRequest, reply: FastifyReply, downl
     if (maxAge === 0) reply.header('cache-control', 'private, no-cache')
   }
   reply.headers(headers)
-  const known = request.headers['if-none-match']
-  if (etag !== undefined && known?.split(',').some((one) => one.trim() === `"${etag}"`)) return reply.code(304).send()
+  if (etag !== undefined && isKnown(request.headers['if-none-match'], etag)) return reply.code(304).send()
   if (size === undefined) return reply.send(Readable.from(download.open()))
   reply.header('accept-ranges', 'bytes')
   const isStale = request.headers['if-range'] !== undefined && request.headers['if-range'] !== `"${etag}"`

@@ -11,8 +11,18 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 export function patchedDeeply(object: Readonly<Record<string, unknown>>, patch: Patch): Record<string, unknown> {
   const result = structuredClone(object) as Record<string, unknown>
-  for (const [path, value] of Object.entries(patch)) set(result, path, value)
+  for (const [path, value] of Object.entries(patch)) {
+    requireApart(patch, path)
+    set(result, path, value)
+  }
   return result
+}
+
+/** Section 5.3: no path of a patch lies below another one. */
+function requireApart(patch: Patch, path: string): void {
+  for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1))
+    if (Object.hasOwn(patch, path.slice(0, at)))
+      throw new ObjectError('invalidPatch', `${path} lies below ${path.slice(0, at)}, which is set as a whole`)
 }
 
 function set(result: Record<string, unknown>, path: string, value: unknown): void {
