@@ -13,6 +13,7 @@ import { smtpIn } from 'iems/plugins/smtp-in'
 import { createTestKernel, type Delivered, type TestKernelOptions, testClock } from 'iems/testing'
 import * as z from 'zod'
 import { captureChannel } from '../../core/testing/channels.ts'
+import { type Ledger, review } from '../../plugins/operation/alerts/ledger.ts'
 import { eventually } from '../support/several-kernels.ts'
 
 const MINUTE = 60_000
@@ -150,4 +151,77 @@ test('status lists the problems of plugins, also of one that does not answer rig
     problems.map(({ text }) => text),
     ['scanner is ill', 'broken: its health is not known: no idea'],
   )
+})
+
+test('the ledger: what each look reports, for problems that begin, last, change, end and come back', () => {
+  const grave = { id: 'disk', text: 'disk full', cure: 'x', isGrave: true }
+  const slight = { id: 'dns', text: 'no DNS', cure: 'y', isGrave: false }
+  type Step = readonly [minute: number, problems: readonly Problem[], reported: string, isQuiet?: boolean]
+  const stories: Readonly<Record<string, readonly Step[]>> = {
+    'a short problem is never reported': [
+      [0, [grave], ''],
+      [1, [], ''],
+      [9, [], ''],
+    ],
+    'a lasting one is reported once, and its end once': [
+      [0, [grave], ''],
+      [5, [grave], '+disk'],
+      [6, [grave], ''],
+      [7, [], '-disk full since 0'],
+      [8, [], ''],
+    ],
+    'a changed text is the same problem, and its end has the last text': [
+      [0, [grave], ''],
+      [5, [grave], '+disk'],
+      [6, [{ ...grave, text: 'disk fuller' }], ''],
+      [7, [], '-disk fuller since 0'],
+    ],
+    'one that comes back later is a new problem': [
+      [0, [grave], ''],
+      [5, [grave], '+disk'],
+      [6, [], '-disk full since 0'],
+      [7, [grave], ''],
+      [12, [grave], '+disk'],
+      [13, [], '-disk full since 7'],
+    ],
+    'several are reported together, each at its time': [
+      [0, [grave], ''],
+      [3, [grave, slight], ''],
+      [5, [grave, slight], '+disk'],
+      [8, [grave, slight], '+dns'],
+      [9, [], '-disk full since 0 -no DNS since 3'],
+    ],
+    'in quiet times a slight problem and its end wait, a grave one does not': [
+      [0, [grave, slight], '', true],
+      [5, [grave, slight], '+disk', true],
+      [9, [grave, slight], '+dns'],
+      [10, [], '-disk full since 0', true],
+      [20, [], '-no DNS since 0'],
+      [21, [], ''],
+    ],
+    'one that goes and comes back within quiet times is the same problem': [
+      [0, [slight], ''],
+      [5, [slight], '+dns'],
+      [6, [], '', true],
+      [7, [slight], '', true],
+      [8, [slight], ''],
+      [9, [], '-no DNS since 0'],
+    ],
+    'one that has become grave is reported in quiet times': [
+      [0, [slight], '', true],
+      [6, [slight], '', true],
+      [7, [{ ...slight, isGrave: true }], '+dns', true],
+    ],
+  }
+  for (const [story, steps] of Object.entries(stories)) {
+    let ledger: Ledger = {}
+    for (const [minute, problems, reported, isQuiet = false] of steps) {
+      const next = review(ledger, problems, { now: minute, after: 5, isQuiet })
+      // The record is JSON, so a reload goes on from the same state.
+      ledger = JSON.parse(JSON.stringify(next.ledger))
+      const { begun, ended } = next.report
+      const seen = [...begun.map(({ id }) => `+${id}`), ...ended.map(({ text, since }) => `-${text} since ${since}`)]
+      assert.equal(seen.join(' '), reported, `${story}, minute ${minute}`)
+    }
+  }
 })

@@ -13,6 +13,7 @@ import { smtpOut } from 'iems/plugins/smtp-out'
 import { tlsReports } from 'iems/plugins/tls-reports'
 import { createTestKernel, type TestKernel, testClock } from 'iems/testing'
 import { captureChannel } from '../../core/testing/channels.ts'
+import { readReport, totals } from '../../plugins/domain/tls-reports/report.ts'
 import { destinationsIn } from '../../plugins/domain/tls-reports/sending.ts'
 import { serveZone } from '../support/dns-zone.ts'
 import { tempFolder } from '../support/running-server.ts'
@@ -208,4 +209,59 @@ test('destinations: one record, mailto and https, at most five; anything else is
   assert.deepEqual(of('v=TLSRPTv1; rua=mailto:a@b.test', 'v=TLSRPTv1; rua=mailto:c@d.test'), [])
   assert.deepEqual(of('v=TLSRPTv2; rua=mailto:a@b.test', 'other'), [])
   assert.equal(of(`v=TLSRPTv1; rua=${Array(9).fill('mailto:a@b.test').join(',')}`).length, 5)
+})
+
+const POLICY = {
+  policy: { 'policy-type': 'sts', 'policy-domain': 'here.test' },
+  summary: { 'total-successful-session-count': 5, 'total-failure-session-count': 2 },
+}
+const REPORT = {
+  'organization-name': 'Company-X',
+  'date-range': { 'start-datetime': '2026-11-27T00:00:00Z', 'end-datetime': '2026-11-27T23:59:59Z' },
+  'report-id': 'r1',
+  policies: [POLICY],
+}
+
+test('a report is read leniently, with bounds; what is none is refused', () => {
+  const withSummary = (succeeded: unknown, failed: unknown) => ({
+    ...REPORT,
+    policies: [
+      { ...POLICY, summary: { 'total-successful-session-count': succeeded, 'total-failure-session-count': failed } },
+    ],
+  })
+  for (const [json, succeeded, failed] of [
+    [JSON.stringify(REPORT), 5, 2],
+    [`\ufeff${JSON.stringify(REPORT)}`, 5, 2],
+    [JSON.stringify({ ...REPORT, 'contact-info': null, extra: { a: 1 } }), 5, 2],
+    [JSON.stringify({ ...REPORT, policies: [{ ...POLICY, 'failure-details': null }] }), 5, 2],
+    [JSON.stringify({ ...REPORT, policies: [] }), 0, 0],
+    [JSON.stringify({ ...REPORT, policies: [POLICY, POLICY] }), 10, 4],
+    [JSON.stringify(withSummary('7', '1')), 7, 1],
+    [JSON.stringify(withSummary(-7, 'many')), 0, 0],
+    [JSON.stringify(withSummary(1.5, {})), 0, 0],
+  ] as const)
+    assert.deepEqual(totals(readReport(json)), { succeeded, failed }, json)
+  const long = readReport(JSON.stringify({ ...REPORT, 'organization-name': 'x'.repeat(5000) }))
+  assert.equal(long['organization-name'].length, 1000)
+  for (const host of ['mx.here.test', ['mx.here.test', 'mx2.here.test']]) {
+    const policy = { ...POLICY.policy, 'mx-host': host }
+    const [read] = readReport(JSON.stringify({ ...REPORT, policies: [{ ...POLICY, policy }] })).policies
+    assert.deepEqual(read?.policy['mx-host'], host)
+  }
+  for (const wrong of [
+    '',
+    'null',
+    '[]',
+    '{}',
+    '"report"',
+    '{"policies":[]}',
+    JSON.stringify({ ...REPORT, policies: {} }),
+    JSON.stringify({ ...REPORT, 'report-id': null }),
+    JSON.stringify({ ...REPORT, 'organization-name': 5 }),
+    JSON.stringify({ ...REPORT, policies: [null] }),
+    JSON.stringify({ ...REPORT, policies: [{ policy: POLICY.policy }] }),
+    JSON.stringify({ ...REPORT, policies: Array(1001).fill(POLICY) }),
+    JSON.stringify(REPORT).slice(0, -1),
+  ])
+    assert.throws(() => readReport(wrong), Error, wrong.slice(0, 60))
 })

@@ -43,9 +43,9 @@ const report = z.object({
 })
 export type TlsReport = z.output<typeof report>
 
-/** Throws when it is no report. */
+/** Throws when it is no report. A byte order mark and null for an absent member are accepted. */
 export function readReport(json: string): TlsReport {
-  return report.parse(JSON.parse(json))
+  return report.parse(JSON.parse(json.replace(/^\ufeff/, ''), (_, value) => value ?? undefined))
 }
 
 /** Sums over all policies. */
