@@ -10,6 +10,8 @@ import * as z from 'zod'
 import { definePlugin } from '../../core/index.ts'
 import { createTestKernel } from '../../core/testing/index.ts'
 import { Directory, type DirectoryApi } from '../../plugins/directory/store/api.ts'
+import { createBook } from '../../plugins/gateway/notes/book.ts'
+import { parseName } from '../../plugins/gateway/notes/names.ts'
 import { nsfFixture } from '../support/notes.ts'
 import { tempFolder } from '../support/running-server.ts'
 
@@ -98,6 +100,19 @@ test("LDIF of Domino's LDAP is read as well: forwarding addresses are aliases, d
   const changed = await run('notes directory', [path])
   assert.deepEqual([changed.last.add, changed.last.change], [0, 1])
   assert.equal((await Array.fromAsync(api.members((await api.byName('group', 'sales'))?.id ?? ''))).length, 1)
+  // A Notes name is found by itself: the person may be called otherwise here, and somebody else as in Notes.
+  await api.change(
+    [
+      { set: ann?.id ?? '', to: { displayName: 'Ann Jones (married)' } },
+      { add: { kind: 'account', name: 'other', displayName: 'Ann Smith', addresses: ['other@acme.test'] } },
+    ],
+    'test',
+  )
+  const book = createBook(api, undefined)
+  const found = (name: string) => book.addressOf(parseName(name))
+  assert.equal(await found('CN=ANN SMITH/OU=Sales/O=Acme'), ann?.addresses[0])
+  assert.equal(await found('Ann Smith/Boston/Other'), 'other@acme.test')
+  assert.equal(await found('Ann Jones (married)/Acme'), undefined)
 })
 
 test('users, aliases and lists of cc:Mail, and our entries for its IMPORT', async (t) => {

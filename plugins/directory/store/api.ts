@@ -134,7 +134,7 @@ export const DirectoryChanged = defineSignal<object>('directory:changed')
 export interface Asked {
   /**
    * `uid`, `cn`, `sn`, `givenname`, `mail` (any address), `displayname`, `telephonenumber`, `ou`, `maillocaladdress`
-   * (of objects), `uidnumber`, `gidnumber`, `memberuid`, without options.
+   * (of objects), `uidnumber`, `gidnumber`, `memberuid`, `notesname`, without options.
    */
   readonly attribute: string
   readonly value: string
@@ -154,6 +154,7 @@ export const INDEXED = [
   'uidnumber',
   'gidnumber',
   'memberuid',
+  'notesname',
 ] as const
 
 /** Where an application password is valid; `proxy` also opens other accounts, if administrators may do so. */

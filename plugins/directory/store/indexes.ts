@@ -68,7 +68,7 @@ function foldedName(entry: EntryRecord | Entry): string {
 }
 
 /** Incremented when an index is added that older versions did not write. */
-const VERSION = 1
+const VERSION = 2
 const versionKey = key('i')
 const BATCH = 500
 

@@ -1,10 +1,10 @@
 /**
- * Notes names by our directory: an account, group or object that has the name as one of its values of `notesname`, or
- * whose display name is the common name and is the only one of that name.
+ * Notes names by our directory: an account, group or object that has the name as one of its values of `notesname`, else
+ * the only one whose display name is the common name and that has no Notes name.
  */
 import { Cache } from 'iems'
 import type { AccountsApi } from '../../directory/static/api.ts'
-import type { DirectoryApi } from '../../directory/store/api.ts'
+import type { DirectoryApi, Placed } from '../../directory/store/api.ts'
 import { type AddressBook, type NotesName, nameKey } from './names.ts'
 
 /** Attribute of an entry with its Notes names, abbreviated. */
@@ -27,10 +27,14 @@ export function createBook(directory: DirectoryApi | undefined, accounts: Accoun
   }
 }
 
+const addressIn = (entry: Placed) => ('addresses' in entry ? entry.addresses[0] : entry.attributes.mail?.[0])
+
 async function byDirectory(directory: DirectoryApi, name: NotesName): Promise<string | undefined> {
   // A name without levels may be a short name, which accounts from Notes are called by.
   const short = name.abbreviated.includes('/') ? undefined : await directory.byName('account', name.common)
   if (short?.addresses[0] !== undefined) return short.addresses[0]
+  const named = await withNotesName(directory, name)
+  if (named !== undefined) return named
   const alike: string[] = []
   let count = 0
   const seen = new Set<string>()
@@ -38,14 +42,23 @@ async function byDirectory(directory: DirectoryApi, name: NotesName): Promise<st
     for await (const entry of directory.find({ attribute, value: name.common, how: 'equal' })) {
       if (seen.has(entry.id) || ++count > MAX_ALIKE) continue
       seen.add(entry.id)
-      const address = 'addresses' in entry ? entry.addresses[0] : entry.attributes.mail?.[0]
-      if (address === undefined) continue
-      const names = entry.attributes[NAME_ATTRIBUTE]?.map(nameKey) ?? []
-      if (names.includes(nameKey(name.abbreviated))) return address
+      const address = addressIn(entry)
       // An entry with other Notes names is another person.
-      if (names.length === 0) alike.push(address)
+      if (address !== undefined && !entry.attributes[NAME_ATTRIBUTE]?.length) alike.push(address)
     }
   return alike.length === 1 ? alike[0] : undefined
+}
+
+/** The entry that has the name, whatever its display name. */
+async function withNotesName(directory: DirectoryApi, { abbreviated }: NotesName): Promise<string | undefined> {
+  let count = 0
+  for await (const entry of directory.find({ attribute: NAME_ATTRIBUTE, value: abbreviated, how: 'equal' })) {
+    if (++count > MAX_ALIKE) return undefined
+    const address = addressIn(entry)
+    if (address !== undefined && entry.attributes[NAME_ATTRIBUTE]?.some((one) => nameKey(one) === nameKey(abbreviated)))
+      return address
+  }
+  return undefined
 }
 
 async function byAccounts(accounts: AccountsApi | undefined, name: NotesName): Promise<string | undefined> {
