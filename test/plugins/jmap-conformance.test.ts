@@ -176,3 +176,76 @@ test('identities have a history, and emails an order by keywords of their thread
   for (const sort of [[{ property: 'receivedAt', collation: 'i;none' }], [{ property: 'hasKeyword' }]])
     assert.equal((await ann.one('Email/query', { sort })).error.type, 'unsupportedSort')
 })
+
+test('address books have a default that clients choose, and cards are found and sorted by parts of names', async (t) => {
+  const here = await startJmap(t)
+  const ann = await here.client('ann')
+  const isDefault = async () =>
+    Object.fromEntries(
+      (await ann.one('AddressBook/get', { ids: null })).list.map((one: Json) => [one.id, one.isDefault]),
+    )
+  const made = await ann.one('AddressBook/set', { create: { a: { name: 'Own' } }, onSuccessSetIsDefault: '#a' })
+  const { id } = made.created.a
+  assert.deepEqual([made.created.a.isDefault, made.updated], [true, { contacts: { isDefault: false } }])
+  assert.deepEqual(await isDefault(), { contacts: false, [id]: true, directory: false })
+  await ann.one('AddressBook/set', { onSuccessSetIsDefault: 'missing' })
+  assert.equal((await isDefault())[id], true)
+  const chosen = await ann.one('AddressBook/set', { update: { [id]: { isDefault: false } } })
+  assert.deepEqual(chosen.notUpdated[id].properties, ['isDefault'])
+  await ann.one('AddressBook/set', { destroy: [id] })
+  assert.equal((await isDefault()).contacts, true)
+
+  const addressBookIds = { contacts: true }
+  const named = (given: string, surname: string) => ({
+    addressBookIds,
+    name: {
+      components: [
+        { kind: 'given', value: given },
+        { kind: 'surname', value: surname },
+      ],
+    },
+  })
+  const cards = await ann.one('ContactCard/set', {
+    create: {
+      a: named('Zoe', 'Adams'),
+      b: named('Ben', 'Baker'),
+      c: named('Amy', 'Baker'),
+      wrong: { addressBookIds, name: 'text' },
+      wronger: { addressBookIds, emails: ['a@here.test'] },
+    },
+  })
+  const { a, b, c } = cards.created
+  assert.deepEqual(cards.notCreated.wrong.properties, ['name'])
+  assert.deepEqual(cards.notCreated.wronger.properties, ['emails'])
+  const query = async (filter: Json, ...sort: Json[]) =>
+    (await ann.one('ContactCard/query', { filter: { ...filter, inAddressBook: 'contacts' }, sort })).ids as string[]
+  const bySurname = [{ property: 'name/surname' }, { property: 'name/given', isAscending: false }]
+  assert.deepEqual(await query({}, ...bySurname), [a.id, b.id, c.id])
+  assert.deepEqual(await query({}, { property: 'name/given' }), [c.id, b.id, a.id])
+  assert.deepEqual(await query({ 'name/surname': 'baker' }, { property: 'name/given' }), [c.id, b.id])
+  assert.deepEqual(await query({ 'name/given': 'Baker' }), [])
+})
+
+test('emails are copied between accounts, and originals destroyed by a set of their own', async (t) => {
+  const here = await startJmap(t)
+  const [ann, bob] = [await here.client('ann'), await here.client('bob')]
+  const shared = (await bob.one('Mailbox/set', { create: { s: { name: 'Shared' } } })).created.s.id
+  const rights = { mayReadItems: true, mayAddItems: true, mayRemoveItems: true, maySetSeen: true, maySetKeywords: true }
+  await bob.one('Mailbox/set', { update: { [shared]: { [`shareWith/${ann.account}`]: rights } } })
+  const original = await bob.file(message({ Subject: 'to be copied' }), { mailboxIds: { [shared]: true } })
+  const copy = (given: Json) => {
+    const create = { k: { id: original, mailboxIds: {} as Json } }
+    return ann.mailbox('inbox').then((inbox) => {
+      create.k.mailboxIds = { [inbox]: true }
+      return ann.call(['Email/copy', { fromAccountId: bob.account, create, ...given }])
+    })
+  }
+  assert.equal((await copy({ ifFromInState: 'other' }))[0]?.error.type, 'stateMismatch')
+  const [copied, refused] = await copy({ onSuccessDestroyOriginal: true, destroyFromIfInState: 'other' })
+  assert.ok(copied?.created.k.id)
+  assert.equal(refused?.error.type, 'stateMismatch')
+  const [again, destroyed] = await copy({ onSuccessDestroyOriginal: true })
+  assert.ok(again?.created.k.id)
+  assert.deepEqual([destroyed?.accountId, destroyed?.destroyed], [bob.account, [original]])
+  assert.equal((await copy({}))[0]?.notCreated.k.type, 'notFound')
+})

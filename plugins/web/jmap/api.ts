@@ -112,6 +112,8 @@ export interface ObjectType<C = unknown> {
   update?(account: string, id: string, patch: Patch, call: JmapCall): Promise<Patch | null>
   destroy?(account: string, id: string, call: JmapCall, more: Readonly<Record<string, unknown>>): Promise<void>
   readonly setArguments?: StandardSchemaV1
+  /** Copies the object `given.id`, with the other properties in place of its own. Returns and throws as `create`. */
+  copy?(from: string, to: string, given: Patch, call: JmapCall): Promise<JmapObject>
   /** After a set of which every part succeeded: further server-set properties that it changed, by id. */
   finish?(
     account: string,

@@ -6,13 +6,14 @@ import * as z from 'zod'
 import {
   type Comparator,
   type Filter,
-  type JmapCall,
   type JmapObject,
   type Method,
   MoreResponses,
   type ObjectType,
   type Patch,
 } from './api.ts'
+import { idSchema, ownArguments, requireAccount } from './arguments.ts'
+import { copyMethod } from './copy.ts'
 import { MethodError } from './errors.ts'
 import { setObjects, setResponse } from './set.ts'
 
@@ -21,8 +22,6 @@ export interface Limits {
   readonly objectsInSet: number
 }
 
-/** RFC 8620 section 1.2. */
-export const idSchema = z.string().regex(/^[A-Za-z0-9_-]{1,255}$/)
 const account = { accountId: idSchema }
 /** RFC 4790; announced in the session. */
 export const COLLATIONS = ['i;unicode-casemap']
@@ -30,22 +29,6 @@ const MAX_CHANGES = 100_000
 
 const MAX_FILTER_DEPTH = 16
 const MAX_FILTER_CONDITIONS = 500
-
-/** Fails with `accountNotFound` for an account that the login does not see. */
-async function requireAccount(id: string, call: JmapCall): Promise<void> {
-  if (!(await call.mayUse(id))) throw new MethodError('accountNotFound')
-}
-
-/** A type's additional arguments; unknown names are refused. */
-async function ownArguments(
-  schema: StandardSchemaV1 | undefined,
-  given: Readonly<Record<string, unknown>>,
-): Promise<Readonly<Record<string, unknown>>> {
-  const result = await (schema ?? z.strictObject({}))['~standard'].validate(given)
-  if (!result.issues) return result.value as Record<string, unknown>
-  const [{ message, path = [] } = { message: 'wrong' }] = result.issues
-  throw new MethodError('invalidArguments', `${path.map(String).join('/')}: ${message}`)
-}
 
 const only = (object: JmapObject, properties: readonly string[] | undefined): JmapObject => {
   if (!properties) return object
@@ -320,5 +303,6 @@ export function methodsOf(name: string, type: ObjectType, limits: Limits): reado
   if (type.query) methods.push([`${name}/query`, queryMethod(type)])
   if (type.query && type.changes) methods.push([`${name}/queryChanges`, queryChangesMethod(type)])
   if (type.create || type.update || type.destroy) methods.push([`${name}/set`, setMethod(type, limits)])
+  if (type.copy) methods.push([`${name}/copy`, copyMethod(name, type, limits)])
   return methods
 }

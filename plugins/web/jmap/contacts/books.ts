@@ -18,6 +18,7 @@ const schema = z.strictObject({
   description: z.string().max(1000).nullable().default(null),
   sortOrder: z.int().min(0).default(0),
   isSubscribed: z.boolean().default(true),
+  isDefault: z.boolean().optional(),
 })
 
 function readBook(given: unknown): Book {
@@ -37,10 +38,16 @@ const SERVER: Book = {
   isSubscribed: true,
 }
 
-const described = (id: string, book: Book): JmapObject => ({
+/** The book that new cards go to. */
+function defaultOf(books: ReadonlyMap<string, Book>): string {
+  const [chosen = DEFAULT_BOOK] = [...books].find(([, { isDefault }]) => isDefault) ?? []
+  return chosen
+}
+
+const described = (id: string, book: Book, chosen: string): JmapObject => ({
   id,
   ...book,
-  isDefault: id === DEFAULT_BOOK,
+  isDefault: id === chosen,
   shareWith: null,
   myRights: {
     mayRead: true,
@@ -65,20 +72,22 @@ export function bookType(capability: string, deps: BookDeps): ObjectType {
     capability,
     properties: ['id', 'name', 'description', 'sortOrder', 'isSubscribed', 'isDefault', 'shareWith', 'myRights'],
     state: (account) => deps.books.state(account),
-    get: async ({ account, ids }, call) =>
-      account === call.own
-        ? [...(await booksOf(deps, account))]
-            .filter(([id]) => ids === undefined || ids.includes(id))
-            .map(([id, book]) => described(id, book))
-        : [],
+    async get({ account, ids }, call) {
+      if (account !== call.own) return []
+      const books = await booksOf(deps, account)
+      return [...books]
+        .filter(([id]) => ids === undefined || ids.includes(id))
+        .map(([id, book]) => described(id, book, defaultOf(books)))
+    },
     changes: (account, since, limit) => deps.books.changes(account, since, limit),
     async create(account, given, call) {
       own(account, call)
       if ((await booksOf(deps, account)).size >= MAX_BOOKS) throw new ObjectError('overQuota')
+      if ('isDefault' in given) throw invalidProperties(['isDefault'], 'Use onSuccessSetIsDefault')
       const book = readBook(given)
       const id = `B${randomUUID().replaceAll('-', '')}`
       await deps.books.put(account, id, () => book)
-      const { isDefault, shareWith, myRights } = described(id, book)
+      const { isDefault, shareWith, myRights } = described(id, book, DEFAULT_BOOK)
       return { id, isDefault, shareWith, myRights }
     },
     update: (account, id, patch, call) => updateBook(deps, { account, id, patch }, call),
@@ -89,11 +98,31 @@ export function bookType(capability: string, deps: BookDeps): ObjectType {
       await emptyBook(deps, { account, id, mayRemove: onDestroyRemoveContents === true })
       await deps.books.put(account, id, () => undefined)
     },
+    finish: (account, _, { onSuccessSetIsDefault: wanted }, call) =>
+      typeof wanted === 'string' ? setDefault(deps, account, wanted, call) : Promise.resolve({}),
     setArguments: z.strictObject({
       onDestroyRemoveContents: z.boolean().default(false),
       onSuccessSetIsDefault: z.string().nullish(),
     }),
   }
+}
+
+/** RFC 9610 section 2.3: a book that is not there, or that is read-only, is passed over. */
+async function setDefault(
+  deps: BookDeps,
+  account: string,
+  wanted: string,
+  call: JmapCall,
+): Promise<Readonly<Record<string, Patch>>> {
+  const books = await booksOf(deps, account)
+  const id = wanted.startsWith('#') ? (call.createdIds.get(wanted.slice(1)) ?? '') : wanted
+  const before = defaultOf(books)
+  if (account !== call.own || !books.has(id) || id === DIRECTORY_BOOK || id === before) return {}
+  const mark = (one: string, isDefault: boolean) =>
+    deps.books.put(account, one, (now) => ({ ...(now ?? FIRST), isDefault }))
+  await mark(before, false)
+  await mark(id, true)
+  return { [before]: { isDefault: false }, [id]: { isDefault: true } }
 }
 
 async function updateBook(
@@ -103,6 +132,7 @@ async function updateBook(
 ): Promise<null> {
   if (account !== call.own || id === DIRECTORY_BOOK) throw new ObjectError('forbidden')
   if (id !== DEFAULT_BOOK && !(await books.get(account, id))) throw new ObjectError('notFound')
+  if ('isDefault' in patch) throw invalidProperties(['isDefault'], 'Use onSuccessSetIsDefault')
   await books.put(account, id, (before) => readBook(patched({ ...(before ?? FIRST) }, patch)))
   return null
 }

@@ -7,7 +7,7 @@ import type { ContactCard, Filter, JmapCall, JmapObject, ObjectType, Patch } fro
 import { invalidProperties, ObjectError } from '../errors.ts'
 import { booksOf, DEFAULT_BOOK } from './books.ts'
 import { DIRECTORY_BOOK, type DirectoryBook } from './directory-book.ts'
-import { type CardCondition, cardFilter, cardMatches } from './filter.ts'
+import { type CardCondition, cardFilter, cardMatches, nameParts } from './filter.ts'
 import type { BookDeps, Card } from './model.ts'
 import { patchedDeeply } from './patch.ts'
 
@@ -16,11 +16,30 @@ export interface CardDeps extends BookDeps {
 }
 
 const MAX_CARD = 1024 * 1024
+/** Properties that hold objects by ids (RFC 9553 section 2). */
+const MAPS = [
+  'nicknames',
+  'organizations',
+  'titles',
+  'emails',
+  'phones',
+  'onlineServices',
+  'addresses',
+  'notes',
+  'links',
+  'media',
+  'directories',
+  'anniversaries',
+  'personalInfo',
+] as const
+const map = z.record(z.string(), z.looseObject({})).optional()
 const schema = z.looseObject({
   '@type': z.literal('Card').default('Card'),
   version: z.literal('1.0').default('1.0'),
   uid: z.string().min(1).max(500),
   addressBookIds: z.record(z.string(), z.literal(true)),
+  name: z.looseObject({}).optional(),
+  ...Object.fromEntries(MAPS.map((property) => [property, map])),
 })
 
 async function readCard(deps: CardDeps, account: string, given: unknown): Promise<Card> {
@@ -61,6 +80,16 @@ async function get(deps: CardDeps, account: string, ids: readonly string[] | und
     if (card) found.push({ ...card, id })
   }
   return found
+}
+
+/** Sort keys of a card (RFC 9610 section 3.3.2). */
+const SORTED_BY: Readonly<Record<string, (card: Card) => string>> = {
+  created: (card) => String(card.created ?? ''),
+  updated: (card) => String(card.updated ?? ''),
+  'name/given': (card) => nameParts(card, 'given')[0] ?? '',
+  'name/surname': (card) => nameParts(card, 'surname')[0] ?? '',
+  'name/surname2': (card) => nameParts(card, 'surname2')[0] ?? '',
+  'name/full': (card) => String((card.name as { readonly full?: unknown } | undefined)?.full ?? ''),
 }
 
 async function query(
@@ -123,16 +152,19 @@ export function cardType(capability: string, deps: CardDeps): ObjectType<CardCon
       return { ...changes, newState: `${changes.newState}-${now}` }
     },
     filter: cardFilter,
-    sorts: ['created', 'updated', 'name/given', 'name/surname', 'name/full'],
+    sorts: Object.keys(SORTED_BY),
     async query({ account, filter, sort, call }) {
       if (account !== call.own) return []
       const found = await query(deps, account, filter)
-      const [{ property = 'name/full', isAscending = true } = {}] = sort
-      const sortedBy = (card: Card) =>
-        property === 'created' || property === 'updated'
-          ? String(card[property] ?? '')
-          : String((card.name as { full?: string } | undefined)?.full ?? '')
-      found.sort(([, a], [, b]) => sortedBy(a).localeCompare(sortedBy(b), 'en') * (isAscending ? 1 : -1))
+      const order = sort.length > 0 ? sort : [{ property: 'name/full', isAscending: true }]
+      found.sort(([firstId, first], [secondId, second]) => {
+        for (const { property, isAscending } of order) {
+          const [a, b] = [SORTED_BY[property]?.(first) ?? '', SORTED_BY[property]?.(second) ?? '']
+          const difference = a.localeCompare(b, 'en')
+          if (difference !== 0) return isAscending ? difference : -difference
+        }
+        return firstId < secondId ? -1 : 1
+      })
       return found.map(([id]) => id)
     },
     async create(account, given, call) {

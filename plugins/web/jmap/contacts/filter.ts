@@ -18,6 +18,9 @@ export const cardFilter = z.strictObject({
   updatedAfter: z.iso.datetime().optional(),
   text: text.optional(),
   name: text.optional(),
+  'name/given': text.optional(),
+  'name/surname': text.optional(),
+  'name/surname2': text.optional(),
   nickname: text.optional(),
   organization: text.optional(),
   email: text.optional(),
@@ -40,6 +43,16 @@ const PLACES: Readonly<Record<string, string>> = {
   note: 'notes',
 }
 
+const NAME_KINDS = ['given', 'surname', 'surname2'] as const
+export type NameKind = (typeof NAME_KINDS)[number]
+
+/** Components of a card's name (RFC 9553 section 2.2.1.2) of one kind, in order. */
+export function nameParts({ name }: Card, kind: NameKind): readonly string[] {
+  const { components } = (name ?? {}) as { readonly components?: unknown }
+  const all = Array.isArray(components) ? (components as { readonly kind?: unknown; readonly value?: unknown }[]) : []
+  return all.flatMap((one) => (one?.kind === kind && typeof one.value === 'string' ? [one.value] : []))
+}
+
 /** All strings in a value, in lower case. */
 function* stringsIn(value: unknown): Generator<string> {
   if (typeof value === 'string') yield value.toLowerCase()
@@ -59,6 +72,10 @@ function meets(card: Card, { text: anywhere, ...given }: CardCondition): boolean
   for (const [name, property] of Object.entries(PLACES)) {
     const wanted = given[name as 'name']
     if (wanted !== undefined && !contains(card[property], wanted)) return false
+  }
+  for (const kind of NAME_KINDS) {
+    const wanted = given[`name/${kind}`]
+    if (wanted !== undefined && !contains(nameParts(card, kind), wanted)) return false
   }
   return (
     (anywhere === undefined || contains(card, anywhere)) &&

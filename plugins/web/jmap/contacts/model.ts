@@ -8,6 +8,8 @@ export interface Book {
   readonly description: string | null
   readonly sortOrder: number
   readonly isSubscribed: boolean
+  /** Whether new cards go here; absent from all: the book that every account has. */
+  readonly isDefault?: boolean | undefined
 }
 
 /** A JSContact card (RFC 9553), as its client wrote it. */

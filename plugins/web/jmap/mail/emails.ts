@@ -3,10 +3,11 @@
  */
 import { readFields } from 'iems/mime'
 import * as z from 'zod'
-import { type JmapApi, type JmapCall, type JmapObject, MAIL, type ObjectType, type Patch } from '../api.ts'
+import { type JmapApi, type JmapCall, type JmapObject, MAIL, type ObjectType } from '../api.ts'
+import { idSchema } from '../arguments.ts'
 import { octetsOf, openBlob } from '../blob/blobs.ts'
 import { invalidProperties, MethodError, ObjectError, type SetError } from '../errors.ts'
-import { idSchema, readFilter } from '../objects.ts'
+import { readFilter } from '../objects.ts'
 import { orNull } from '../set.ts'
 import { changesOf, type MailDeps, stateOf, viewOf } from './deps.ts'
 import {
@@ -65,6 +66,7 @@ export function emailType(deps: EmailSetDeps): ObjectType<EmailCondition> {
     create: (account, given, call) => createEmail(deps, account, given, call),
     update: (account, id, patch, call) => updateEmail(deps, account, id, { patch, call }),
     destroy: (account, id, call) => destroyEmail(deps, account, id, call),
+    copy: (from, to, given, call) => copyEmail(deps, { from, to, given }, call),
   }
 }
 
@@ -82,30 +84,6 @@ export function addEmailMethods(jmap: JmapApi, deps: EmailSetDeps): void {
     async run({ accountId, ifInState, emails }, call) {
       await requireState(deps, { account: accountId, ifInState }, call)
       return several(deps, accountId, { wanted: emails, call }, (given) => importOne(deps, accountId, given, call))
-    },
-  })
-  jmap.method('Email/copy', {
-    capability: MAIL,
-    arguments: z.strictObject({
-      fromAccountId: idSchema,
-      ifFromInState: z.string().nullish(),
-      accountId: idSchema,
-      ifInState: z.string().nullish(),
-      create: z.record(z.string().max(255), z.record(z.string(), z.unknown())),
-      onSuccessDestroyOriginal: z.boolean().default(false),
-      destroyFromIfInState: z.string().nullish(),
-    }),
-    async run({ fromAccountId, accountId, ifInState, ifFromInState, create, onSuccessDestroyOriginal }, call) {
-      if (fromAccountId === accountId) throw new MethodError('invalidArguments', 'the accounts are the same')
-      if (!(await call.mayUse(fromAccountId))) throw new MethodError('fromAccountNotFound')
-      await requireState(deps, { account: accountId, ifInState }, call)
-      await requireState(deps, { account: fromAccountId, ifInState: ifFromInState }, call)
-      const answer = await several(deps, accountId, { wanted: create, call }, async (given) => {
-        const made = await copyEmail(deps, { from: fromAccountId, to: accountId, given: given as Patch }, call)
-        if (onSuccessDestroyOriginal) await destroyEmail(deps, fromAccountId, String((given as Patch).id), call)
-        return made
-      })
-      return { fromAccountId, ...answer }
     },
   })
   jmap.method('Email/parse', {
