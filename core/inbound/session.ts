@@ -117,8 +117,8 @@ class InboundSession implements ServerSession {
     if (answer.kind === 'refuse') return answer
     this.#session = { ...this.#session, identity: answer }
     this.#unwatch ??= this.#deps().rights.watch(async () => void (await this.#recheck()))
-    const { user, actor } = answer
-    this.#emit('session.authenticated', { user })
+    const { user, account, actor } = answer
+    this.#emit('session.authenticated', { user, ...(account === undefined ? {} : { account }) })
     if (actor)
       this.#emit('session.proxied', {
         protocol: this.#session.protocol,

@@ -33,7 +33,8 @@ export type { QueueEntry, QueueFilter, QueueHop } from './find.ts'
  * Changes that administrators, ETRN and web administration may make. Each returns the number of deliveries affected.
  */
 export interface Queue {
-  list(filter?: QueueFilter, limit?: number): AsyncIterable<QueueEntry>
+  /** Up to `limit` deliveries after the first `skip`. */
+  list(filter?: QueueFilter, limit?: number, skip?: number): AsyncIterable<QueueEntry>
   /** Next hops with what waits for each, without reading the deliveries: the way to show a large queue. */
   hops(): AsyncIterable<QueueHop>
   count(filter?: QueueFilter): Promise<number>
@@ -79,7 +80,7 @@ export interface Admin {
 export function createAdmin(deps: AdminDeps): Admin {
   return {
     queue: {
-      list: (filter = {}, limit = Number.MAX_SAFE_INTEGER) => list(deps, filter, limit),
+      list: (filter = {}, limit = Number.MAX_SAFE_INTEGER, skip = 0) => list(deps, filter, limit, skip),
       hops: () => findHops(deps),
       count: (filter = {}) => count(deps, filter),
       hold: (filter, reason) => hold(deps, filter, reason),
@@ -130,10 +131,10 @@ async function changeAll(
 const released = ({ held: _, ...delivery }: DeliveryRecord): DeliveryRecord => delivery
 const letGo = ({ held: _, notBefore: __, ...delivery }: DeliveryRecord): DeliveryRecord => delivery
 
-async function* list(deps: AdminDeps, filter: QueueFilter, limit: number): AsyncGenerator<QueueEntry> {
+async function* list(deps: AdminDeps, filter: QueueFilter, limit: number, skip: number): AsyncGenerator<QueueEntry> {
   let left = limit
   if (left <= 0) return
-  for await (const { entry } of findDeliveries(deps, filter)) {
+  for await (const { entry } of findDeliveries(deps, filter, skip)) {
     yield entry
     if (--left <= 0) return
   }

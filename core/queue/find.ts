@@ -76,6 +76,11 @@ export interface QueueHop {
   readonly first?: QueueEntry
 }
 
+/** Deliveries read at once. */
+const BATCH = 50
+/** Messages that a search keeps at most. */
+const MAX_MESSAGES = 100
+
 export interface FindDeps {
   readonly store: Store
   readonly clock: Clock
@@ -104,16 +109,34 @@ export function matchesDelivery(delivery: DeliveryRecord, filter: QueueFilter, n
   return filter.scheduled === undefined || (delivery.notBefore ?? 0) > now === filter.scheduled
 }
 
+/** Messages of a search: one with many recipients is read once, not once for each of its deliveries. */
+class Messages {
+  readonly #store: Store
+  readonly #kept = new Map<string, Promise<MessageRecord | undefined>>()
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  get(id: string): Promise<MessageRecord | undefined> {
+    const known = this.#kept.get(id)
+    if (known) return known
+    if (this.#kept.size >= MAX_MESSAGES) this.#kept.clear()
+    const reading = this.#store.get(messageKey(id)).then((value) => value && decode<MessageRecord>(value))
+    this.#kept.set(id, reading)
+    return reading
+  }
+}
+
 async function read(
-  { store, clock }: FindDeps,
+  { store, clock, messages }: FindDeps & { readonly messages: Messages },
   lane: string,
   { key: at, at: due, leased }: Scheduled,
   filter: QueueFilter,
 ): Promise<Found | undefined> {
   const { id, number } = readKey(at)
-  const [message, value] = await Promise.all([store.get(messageKey(id)), store.get(at)])
-  if (!message || !value) return undefined
-  const record = decode<MessageRecord>(message)
+  const [record, value] = await Promise.all([messages.get(id), store.get(at)])
+  if (!record || !value) return undefined
   const delivery = decode<DeliveryRecord>(value)
   const from = reversePathOf(record, delivery)
   if (filter.from !== undefined && ![record.from, from].includes(filter.from)) return undefined
@@ -142,19 +165,40 @@ async function read(
   return { key: at, lane, entry }
 }
 
-/** Every delivery that the filter matches. */
-export async function* findDeliveries(deps: FindDeps, filter: QueueFilter): AsyncGenerator<Found> {
+/** Whether the name of a lane decides alone, so that deliveries can be passed over and counted without reading them. */
+export const isOfLanes = ({ message, from, recipient, scheduled }: QueueFilter): boolean =>
+  message === undefined && from === undefined && recipient === undefined && scheduled === undefined
+
+/** Every delivery that the filter matches, without the first `skip`. */
+export async function* findDeliveries(deps: FindDeps, filter: QueueFilter, skip = 0): AsyncGenerator<Found> {
+  let left = skip
+  for await (const one of filter.message === undefined
+    ? findInLanes(deps, filter, () => left-- > 0)
+    : findOf(deps, filter.message, filter))
+    if (one && left-- <= 0) yield one
+}
+
+/** Undefined stands for a delivery that was passed over unread. */
+async function* findInLanes(
+  deps: FindDeps,
+  filter: QueueFilter,
+  passes: () => boolean,
+): AsyncGenerator<Found | undefined> {
   const { store } = deps
-  if (filter.message !== undefined) {
-    yield* findOf(deps, filter.message, filter)
-    return
-  }
+  const reader = { ...deps, messages: new Messages(store) }
+  const isUnread = isOfLanes(filter)
   for await (const { lane } of store.lanes('')) {
     if (!matchingLane(lane, filter)) continue
+    let batch: Scheduled[] = []
+    const finish = () => Promise.all(batch.map((scheduled) => read(reader, lane, scheduled, filter)))
     for await (const scheduled of store.due(lane, Number.MAX_SAFE_INTEGER)) {
-      const one = await read(deps, lane, scheduled, filter)
-      if (one) yield one
+      if (isUnread && passes()) continue
+      batch.push(scheduled)
+      if (batch.length < BATCH) continue
+      yield* await finish()
+      batch = []
     }
+    yield* await finish()
   }
 }
 
@@ -165,12 +209,13 @@ async function* findOf(deps: FindDeps, message: string, filter: QueueFilter): As
   const value = await store.get(messageKey(id))
   if (!value) return
   const { priority } = decode<MessageRecord>(value)
+  const reader = { ...deps, messages: new Messages(store) }
   for await (const [at, bytes] of store.scan(deliveriesOf(id))) {
     if (number !== undefined && String(readKey(at).number) !== number) continue
     const lane = laneForDelivery(decode<DeliveryRecord>(bytes), priority)
     if (!matchingLane(lane, filter)) continue
     const [due = 0, leased] = await Promise.all([store.dueAt(lane, at), store.isLeased(lane, at)])
-    const one = await read(deps, lane, { key: at, at: due, leased }, filter)
+    const one = await read(reader, lane, { key: at, at: due, leased }, filter)
     if (one) yield one
   }
 }
@@ -178,6 +223,7 @@ async function* findOf(deps: FindDeps, message: string, filter: QueueFilter): As
 /** The lanes of a next hop, one for each priority, are one hop. */
 export async function* findHops(deps: FindDeps): AsyncGenerator<QueueHop> {
   const { store } = deps
+  const reader = { ...deps, messages: new Messages(store) }
   const hops = new Map<string, { lane: string; first?: Scheduled; count: number }[]>()
   for await (const { lane } of store.lanes('')) {
     const parts = readLane(lane)
@@ -193,7 +239,7 @@ export async function* findHops(deps: FindDeps): AsyncGenerator<QueueHop> {
   for (const [at, lanes] of hops) {
     const [channel, nexthop, held] = JSON.parse(at) as [string, string, boolean]
     const soonest = lanes.reduce((a, b) => ((b.first?.at ?? Infinity) < (a.first?.at ?? Infinity) ? b : a))
-    const found = soonest.first && (await read(deps, soonest.lane, soonest.first, {}))
+    const found = soonest.first && (await read(reader, soonest.lane, soonest.first, {}))
     const count = lanes.reduce((sum, one) => sum + one.count, 0)
     if (count === 0) continue
     yield {

@@ -211,7 +211,7 @@ test('long work goes on without its client, is found again by its login alone, c
 })
 
 test('the list of accounts has the last login by any protocol', async (t) => {
-  const { ask, session, clock } = await startAdmin(t)
+  const { ask, session, clock, make } = await startAdmin(t)
   const row = async (name: string) =>
     (await ask('admin', 'GET', `/api/v1/directory/account?search=${name}`)).json.entries[0]
   assert.equal((await row('user')).lastLogin, undefined)
@@ -219,6 +219,12 @@ test('the list of accounts has the last login by any protocol', async (t) => {
   await client.auth({ kind: 'password', username: 'user@here.test', password: 'user-secret' })
   assert.ok(Math.abs((await row('user')).lastLogin - clock.now()) < 600_000)
   assert.equal((await row('far')).lastLogin, undefined)
+  // A new name keeps it, and an account that takes the old name has none.
+  const { lastLogin, id } = await row('user')
+  await ask('admin', 'PATCH', `/api/v1/directory/account/${id}`, { name: 'renamed' })
+  assert.equal((await row('renamed')).lastLogin, lastLogin)
+  await make({ add: { kind: 'account', name: 'user', addresses: ['user2@here.test'] } })
+  assert.equal((await row('user2')).lastLogin, undefined)
 })
 
 test('deleted entries are restored with password, groups and members, one by one and all at once', async (t) => {

@@ -95,6 +95,7 @@ const ROWS: Readonly<Record<string, keyof typeof CLASSES>> = {
   'GET /api/v1/pages': 'login',
   'POST /api/v1/pages/:id/rows': 'login',
   'POST /api/v1/pages/:id/actions/:action': 'login',
+  'GET /api/v1/pages/:id/preview': 'login',
   'GET /api/v1/pages/:id/form': 'login',
   'PUT /api/v1/pages/:id/form': 'login',
   'GET /api/v1/pages/:id/figures': 'login',
@@ -133,6 +134,65 @@ const ROWS: Readonly<Record<string, keyof typeof CLASSES>> = {
   'GET /account': 'anyone',
   'GET /account/': 'anyone',
 }
+/**
+ * Pages of lists with a list whose archive is for its members. `account`: logins with an account; `reader`: members
+ * and who manages it; `manager`: administrators, as the list has no owner. The values are those of the path and of the form.
+ */
+const LIST = 'news@lists.here.test'
+const POST_HASH = 'a'.repeat(32)
+const OPTIONS = 'action=save&delivery=post'
+const LIST_ROWS: Readonly<
+  Record<string, readonly [group: 'anyone' | 'login' | 'account' | 'member' | 'reader' | 'manager', form?: string]>
+> = {
+  'GET /lists-style.css': ['anyone'],
+  'GET /robots.txt': ['anyone'],
+  'GET /lists-login.js': ['anyone'],
+  'GET /lists/login': ['anyone'],
+  'GET /lists': ['anyone'],
+  'GET /lists/:list': ['anyone'],
+  'POST /lists/:list/subscribe': ['anyone'],
+  'POST /lists/:list/options': ['anyone'],
+  'GET /lists/confirm/:token': ['anyone'],
+  'POST /lists/confirm/:token': ['anyone'],
+  'GET /lists/unsubscribe/:token': ['anyone'],
+  'POST /lists/unsubscribe/:token': ['anyone'],
+  'GET /lists/options/:token': ['anyone'],
+  'POST /lists/options/:token': ['anyone'],
+  'GET /lists/:list/membership': ['account'],
+  'POST /lists/:list/membership': ['login'],
+  'GET /lists/:list/recent': ['reader'],
+  'GET /lists/:list/search': ['reader'],
+  'GET /lists/:list/starred': ['reader'],
+  'GET /lists/:list/month/:month': ['reader'],
+  'GET /lists/:list/mbox/:month': ['reader'],
+  'GET /lists/:list/atom': ['reader'],
+  'GET /lists/:list/message/:hash': ['reader'],
+  'GET /lists/:list/thread/:hash': ['reader'],
+  'GET /lists/:list/message/:hash/file/:file': ['reader'],
+  'POST /lists/:list/message/:hash/star': ['reader', 'star=yes'],
+  'GET /lists/:list/message/:hash/reply': ['member'],
+  'POST /lists/:list/message/:hash/reply': ['member', 'text=Hello'],
+  'GET /lists/:list/held': ['manager'],
+  'POST /lists/:list/held': ['manager', 'id=none&decision=discard'],
+  'GET /lists/:list/settings': ['manager'],
+  'POST /lists/:list/settings': ['manager', ''],
+  'GET /lists/:list/members': ['manager'],
+  'POST /lists/:list/members': ['manager', 'action=add&members='],
+  'GET /lists/:list/members/:address': ['manager'],
+  'POST /lists/:list/members/:address': ['manager', OPTIONS],
+  'GET /lists/:list/message/:hash/edit': ['manager'],
+  'POST /lists/:list/message/:hash/edit': ['manager', 'action=redact'],
+}
+/** The member of the list is `user`; who may manage it reads it as well. */
+const LIST_ADMITS = {
+  anyone: COLUMNS,
+  login: LOGINS,
+  member: ['user'],
+  account: CLASSES.own?.admits ?? [],
+  reader: ['user', ...ADMINS],
+  manager: ADMINS,
+} as const
+
 /** They would stop the server, or have no end: only those who are refused ask for them. */
 const NOT_RUN = new Set(['POST /api/v1/stop', 'GET /api/v1/log'])
 const REFUSALS = /Your account may not do this|Log in with the account's own password|This login has no account/
@@ -200,7 +260,8 @@ async function start(t: Parameters<typeof startAdmin>[0]) {
 }
 
 test('permissions of every login for every route, and the people of another domain', async (t) => {
-  const { by, routes, directory } = await start(t)
+  const here = await start(t)
+  const { by, routes, directory } = here
   const ours = routes.filter(({ path }) => !/^\/(lists|robots)/.test(path))
   const names = ours.map(({ method, path }) => `${method} ${path}`)
   assert.deepEqual(
@@ -233,6 +294,33 @@ test('permissions of every login for every route, and the people of another doma
           const cell = `${name} by ${column}: ${status} ${text.slice(0, 200)}`
           if (!isAdmitted) assert.ok(status === (column === 'nobody' ? 401 : 403), cell)
           else assert.ok(status !== 500 && status !== 401 && status !== 429 && !REFUSALS.test(text), cell)
+        }),
+      )
+    }
+  })
+
+  await t.test('pages of lists: every row × every column', async () => {
+    await here.ask('admin', 'POST', '/api/v1/commands/run', { words: 'list add', values: { address: LIST } })
+    const values = { list: LIST, action: 'add', welcome: false }
+    await here.ask('admin', 'POST', '/api/v1/commands/run', { words: 'list import', values, input: 'user@here.test\n' })
+    const listed = routes.filter(({ path }) => /^\/(lists|robots)/.test(path))
+    assert.deepEqual(listed.map(({ method, path }) => `${method} ${path}`).sort(), Object.keys(LIST_ROWS).sort())
+    for (const { method, path } of listed) {
+      const [group, form = 'a=b'] = LIST_ROWS[`${method} ${path}`] as (typeof LIST_ROWS)[string]
+      const place = path
+        .replace(':list', LIST)
+        .replace(':month', '2026-11')
+        .replace(':hash', POST_HASH)
+        .replace(':file', '1')
+        .replace(':address', 'none@here.test')
+        .replace(/:\w+/g, 'none')
+      await Promise.all(
+        COLUMNS.map(async (column) => {
+          const { status, text } = await by(column, method, place, method === 'POST' ? form : undefined)
+          const cell = `${method} ${place} by ${column}: ${status} ${text.replace(/<[^>]+>/g, ' ').slice(-200)}`
+          if ((LIST_ADMITS[group] as readonly Column[]).includes(column))
+            assert.ok(![401, 403, 429, 500].includes(status), cell)
+          else assert.equal(status, column === 'nobody' ? 401 : 403, cell)
         }),
       )
     }

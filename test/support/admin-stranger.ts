@@ -70,6 +70,7 @@ export function strangersPages() {
             const rows = all.slice(from, from + 100)
             return { rows, total: all.length, ...(from + 100 < all.length ? { next: String(from + 100) } : {}) }
           },
+          preview: async (id) => (greylist.has(id) ? `<b>Kept</b> of ${id}` : undefined),
           actions: [
             {
               id: 'forget',

@@ -7,6 +7,7 @@ import type { MailboxQuarantine, Taken } from './mailbox-quarantine.ts'
 import type { Stored } from './rescan.ts'
 
 const PAGE = 100
+const MAX_SHOWN_OCTETS = 262_144
 const GONE = 'It is not in quarantine any more'
 
 const row = z.object({
@@ -30,6 +31,7 @@ export function addQuarantinePage(admin: AdminApi, name: string, { taken, accoun
       row,
       filter: z.object({ search: z.string().max(500).optional().describe('Part of any column.') }),
       rows: ({ search = '' }, cursor) => rowsOf({ taken, accounts }, search.toLowerCase(), cursor),
+      preview: (id) => previewOf(taken, id),
       actions: [
         { id: 'release', title: 'Release', run: (ids, { signal }) => each(ids, signal, 'released', giveBack(taken)) },
         {
@@ -41,6 +43,20 @@ export function addQuarantinePage(admin: AdminApi, name: string, { taken, accoun
       ],
     },
   })
+}
+
+/** The beginning of the source: nothing of the message is interpreted. */
+async function previewOf(taken: MailboxQuarantine, id: string): Promise<string | undefined> {
+  const kept = await taken.read(id)
+  if (!kept) return undefined
+  const parts: Buffer[] = []
+  let left = MAX_SHOWN_OCTETS
+  for await (const part of taken.open(kept)) {
+    parts.push(Buffer.from(part.subarray(0, left)))
+    left -= part.length
+    if (left <= 0) break
+  }
+  return Buffer.concat(parts).toString('utf8')
 }
 
 const giveBack = (taken: MailboxQuarantine) => async (id: string) => (await taken.giveBack(id)) !== undefined

@@ -60,6 +60,8 @@ export interface Table<Row extends PageSchema, Filter extends PageSchema> {
   readonly filter?: Filter
   rows(filter: Out<Filter>, cursor: string | undefined): Promise<Rows<StandardSchemaV1.InferInput<Row>>>
   readonly actions?: readonly TableAction[]
+  /** Text about a row, such as the source of a message, shown as it stands when the row is opened; undefined: it is gone. */
+  preview?(id: string): Promise<string | undefined>
 }
 
 export interface Form<Schema extends PageSchema> {

@@ -62,6 +62,7 @@ function drawn(page: AdminPage) {
       row: schemaOf(row, 'output'),
       ...(filter ? { filter: schemaOf(filter, 'input') } : {}),
       actions: actions.map(({ run: _, ...action }) => action),
+      hasPreview: page.table.preview !== undefined,
     }
   }
   if ('form' in page) return { ...common, kind: 'form', schema: schemaOf(page.form.schema, 'input') }
@@ -90,6 +91,21 @@ export function addPages(routes: AdminRoutes, pages: Pages, audit: Audit): void 
       const page = pages.get(params.id, login)
       if (!('table' in page)) throw new HttpProblem(404, 'This page is no table')
       return page.table.rows(await read(page.table.filter, body.filter ?? {}), body.cursor)
+    },
+  })
+  routes.route({
+    method: 'GET',
+    path: '/api/v1/pages/:id/preview',
+    who: 'user',
+    summary: 'Show the text about a row of a table page of a plugin; the history records it',
+    params: ofPage,
+    query: z.object({ row: z.string().min(1).max(1000) }),
+    async run({ params, login, query, by }) {
+      const page = pages.get(params.id, login)
+      const text = 'table' in page ? await page.table.preview?.(query.row) : undefined
+      if (text === undefined) throw new HttpProblem(404, 'There is no such row')
+      await audit.add({ by, what: 'page.preview', about: params.id, fields: { row: query.row } })
+      return { text }
     },
   })
   routes.route({

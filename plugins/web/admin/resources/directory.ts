@@ -146,13 +146,12 @@ async function list({ people, mail, logins }: DirectoryDeps, call: AdminCall) {
   const rows = found.slice(offset, offset + limit)
   const isAccounts = call.params.kind === 'account'
   const usages = mail && isAccounts ? await Promise.all(rows.map(({ id }) => mail.usage(id))) : []
-  const times = isAccounts ? await Promise.all(rows.map(({ name }) => logins.of(name))) : []
+  const times = isAccounts ? await Promise.all(rows.map(({ id }) => logins.of(id))) : []
   return {
     total: found.length,
     entries: rows.map((row, index) => {
       const [used, at] = [usages[index]?.octets, times[index]]
-      // An earlier login was that of another account of the name.
-      const lastLogin = at !== undefined && at >= row.created ? { lastLogin: at } : {}
+      const lastLogin = at === undefined ? {} : { lastLogin: at }
       return { ...row, ...(used === undefined ? {} : { used }), ...lastLogin }
     }),
     ...(offset + limit < found.length ? { next: offset + limit } : {}),

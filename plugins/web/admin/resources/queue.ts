@@ -2,7 +2,7 @@
  * The queue: next hops, deliveries page by page, and changes of one, many or all that a filter names.
  */
 import { setImmediate as turn } from 'node:timers/promises'
-import type { QueueEntry, QueueFilter } from 'iems'
+import type { QueueFilter, QueueHop } from 'iems'
 import * as z from 'zod'
 import { Download, HttpProblem, requireFresh } from '../../http/api.ts'
 import { type AdminCall, type AdminRoutes, type Line, lines } from '../routes.ts'
@@ -21,6 +21,8 @@ const MAX_PAGE = 500
 const MAX_IDS = 100_000
 /** Deliveries of one step of a change by ids. */
 const BATCH = 100
+/** Counts are this old at least before they are read again. */
+const HOPS_KEPT_MS = 1000
 const MAX_SHOWN_OCTETS = 262_144
 
 /** Fields without those that are undefined, as filters want them. */
@@ -39,15 +41,59 @@ const change = z.strictObject({
 type Change = z.output<typeof change>
 const IRREVERSIBLE = new Set(['bounce', 'remove'])
 
+/**
+ * Next hops with their counts, the longest first. Counting reads every key of the queue: callers share one reading, and
+ * it takes a twentieth of the time at most.
+ */
+class Hops {
+  #last: { readonly hops: readonly QueueHop[]; readonly at: number; readonly took: number } | undefined
+  #reading: Promise<readonly QueueHop[]> | undefined
+  #generation = 0
+
+  async of(queue: AdminCall['administration']['queue']): Promise<readonly QueueHop[]> {
+    const last = this.#last
+    if (last && performance.now() - last.at < Math.max(HOPS_KEPT_MS, last.took * 20)) return last.hops
+    this.#reading ??= this.#read(queue)
+    return this.#reading
+  }
+
+  /** After a change, so that whoever made it sees it. */
+  forget(): void {
+    this.#last = undefined
+    this.#reading = undefined
+    this.#generation++
+  }
+
+  async #read(queue: AdminCall['administration']['queue']): Promise<readonly QueueHop[]> {
+    const generation = this.#generation
+    const since = performance.now()
+    try {
+      const hops = (await Array.fromAsync(queue.hops())).sort((a, b) => b.count - a.count)
+      const at = performance.now()
+      if (generation === this.#generation) this.#last = { hops, at, took: at - since }
+      return hops
+    } finally {
+      if (generation === this.#generation) this.#reading = undefined
+    }
+  }
+}
+
+const sumOf = (hops: readonly QueueHop[], { channel, nexthop, held }: QueueFilter = {}): number =>
+  hops
+    .filter((one) => (channel ?? one.channel) === one.channel && (held ?? one.held) === one.held)
+    .filter((one) => !nexthop || (nexthop.startsWith('.') ? one.nexthop.endsWith(nexthop) : one.nexthop === nexthop))
+    .reduce((sum, { count }) => sum + count, 0)
+
 export function addQueue(routes: AdminRoutes): void {
+  const hops = new Hops()
   routes.route({
     method: 'GET',
     path: '/api/v1/queue/hops',
     who: 'queue:read',
     summary: 'List next hops with the number of deliveries that wait for each',
     run: async ({ administration }) => {
-      const hops = await Array.fromAsync(administration.queue.hops())
-      return { hops: hops.sort((a, b) => b.count - a.count), total: hops.reduce((sum, { count }) => sum + count, 0) }
+      const found = await hops.of(administration.queue)
+      return { hops: found, total: sumOf(found) }
     },
   })
   routes.route({
@@ -64,12 +110,13 @@ export function addQueue(routes: AdminRoutes): void {
     }),
     async run({ administration, query: { offset, limit, ...rest } }) {
       const wanted = given(rest)
-      const entries: QueueEntry[] = []
-      let passed = 0
-      for await (const entry of administration.queue.list(wanted, offset + limit + 1))
-        if (passed++ >= offset) entries.push(entry)
-      const isMore = entries.length > limit
-      return { entries: entries.slice(0, limit), ...(isMore ? { next: offset + limit } : {}) }
+      const entries = await Array.fromAsync(administration.queue.list(wanted, limit + 1, offset))
+      const next = entries.length > limit ? { next: offset + limit } : {}
+      const { message, from, recipient, scheduled } = wanted
+      // Of a part of the queue that next hops count anyway, a page can be reached without those before it.
+      const isCounted = [message, from, recipient, scheduled].every((one) => one === undefined)
+      const total = isCounted ? { total: sumOf(await hops.of(administration.queue), wanted) } : {}
+      return { entries: entries.slice(0, limit), ...total, ...next }
     },
   })
   routes.route({
@@ -83,7 +130,7 @@ export function addQueue(routes: AdminRoutes): void {
       const wanted = call.body as Change
       if (!wanted.ids && !wanted.filter) throw new HttpProblem(400, 'Name deliveries by ids or by a filter')
       if (IRREVERSIBLE.has(wanted.action)) requireFresh(call.login)
-      return lines(changed(call, wanted))
+      return lines(changed(call, wanted, hops))
     },
   })
   routes.route({
@@ -92,9 +139,11 @@ export function addQueue(routes: AdminRoutes): void {
     who: 'admin',
     summary: 'Try all deliveries of a next hop now',
     body: z.strictObject({ nexthop: text, channel: text.optional() }),
-    run: async ({ administration, body }) => ({
-      count: await administration.queue.flush(body.nexthop, body.channel),
-    }),
+    run: async ({ administration, body }) => {
+      const count = await administration.queue.flush(body.nexthop, body.channel)
+      hops.forget()
+      return { count }
+    },
   })
   routes.route({
     method: 'GET',
@@ -112,7 +161,15 @@ async function contentOf(administration: AdminCall['administration'], message: s
   return new Download({ type: 'text/plain; charset=utf-8', open: () => content })
 }
 
-async function* changed(call: AdminCall, wanted: Change): AsyncGenerator<Line> {
+async function* changed(call: AdminCall, wanted: Change, hops: Hops): AsyncGenerator<Line> {
+  try {
+    yield* steps(call, wanted)
+  } finally {
+    hops.forget()
+  }
+}
+
+async function* steps(call: AdminCall, wanted: Change): AsyncGenerator<Line> {
   const { administration, signal } = call
   if (wanted.filter) {
     yield { progress: 'Under way' }

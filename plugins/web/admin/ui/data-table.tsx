@@ -63,6 +63,8 @@ function useRows<Row>(
 ) {
   const [state, setState] = useState<Page<Row>>({ rows: [], total: 0, isLoaded: false })
   const pages = useRef(new Map<number, 'asked'>())
+  /** Pages in sight, which are read again with the first. */
+  const sight = useRef<readonly number[]>([0])
   const generation = useRef(0)
   const load = useCallback(
     async (page: number) => {
@@ -96,16 +98,24 @@ function useRows<Row>(
     void version
     generation.current++
     pages.current.clear()
-    void load(0)
+    for (const page of new Set([0, ...sight.current])) void load(page)
   }, [load, version])
-  return { ...state, load }
+  const see = useCallback(
+    (first: number, last: number) => {
+      const [from, to] = [Math.floor(first / PAGE), Math.floor(last / PAGE)]
+      sight.current = Array.from({ length: to - from + 1 }, (_, index) => from + index)
+      for (const page of sight.current) void load(page)
+    },
+    [load],
+  )
+  return { ...state, load, see }
 }
 
 export function DataTable<Row extends { readonly id: string }>(props: DataTableProps<Row>) {
   const { label, path, filter, rowsOf, columns, opened, empty, version = 0, onOpen, actions, onTotal } = props
   const [sort, setSort] = useState({ by: props.sort ?? '', descending: false })
   const asked = query({ ...filter, ...(sort.by ? { sort: sort.by, descending: sort.descending } : {}) })
-  const { rows, total, isLoaded, error, load } = useRows<Row>({ path, rowsOf }, asked, version)
+  const { rows, total, isLoaded, error, load, see } = useRows<Row>({ path, rowsOf }, asked, version)
   const [active, setActive] = useState(-1)
   const [selected, setSelected] = useState<ReadonlySet<string> | 'all'>(new Set())
   useEffect(() => {
@@ -132,12 +142,6 @@ export function DataTable<Row extends { readonly id: string }>(props: DataTableP
     if (!next.delete(row.id)) next.add(row.id)
     setSelected(next)
   }
-  const onSee = useCallback(
-    (first: number, last: number) => {
-      for (let page = Math.floor(first / PAGE); page <= Math.floor(last / PAGE); page++) void load(page)
-    },
-    [load],
-  )
   const number = selected === 'all' ? total : selected.size
   const clear = () => setSelected(new Set())
   if (error && !isLoaded) return <Failed error={error} onRetry={() => void load(0)} />
@@ -190,7 +194,7 @@ export function DataTable<Row extends { readonly id: string }>(props: DataTableP
         label={label}
         count={total}
         active={active}
-        onSee={onSee}
+        onSee={see}
         onActivate={setActive}
         onToggle={toggle}
         onOpen={(index) => {

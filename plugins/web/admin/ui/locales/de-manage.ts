@@ -3,6 +3,8 @@ export const manage: Readonly<Record<string, string>> = {
   Add: 'Hinzufügen',
   'No domain yet': 'Noch keine Domäne',
   'Mail is accepted for the domains that are here.': 'Für die Domänen hier wird Post angenommen.',
+  'No domain has this name.': 'Keine Domäne hat diesen Namen.',
+  Text: 'Text',
   'Add a domain': 'Domäne hinzufügen',
   Name: 'Name',
   Saved: 'Gespeichert',

@@ -7,7 +7,9 @@ import { Dialog } from '../../../app/ui/dialog.tsx'
 import { Icon } from '../../../app/ui/icon.tsx'
 import { t } from '../../../app/ui/language.ts'
 import { api, stream } from '../api.ts'
-import { Copy, Empty, Failed, Ghost, Head, type Mark, Station } from '../parts.tsx'
+import { type Column, DataTable } from '../data-table.tsx'
+import { count, moment } from '../format.ts'
+import { Copy, Failed, Ghost, Head, type Mark, SearchField, Station } from '../parts.tsx'
 import { go, hrefOf, usePlace, useShell } from '../shell.ts'
 import { useApi } from '../use-api.ts'
 import type { CommandInfo } from './commands.tsx'
@@ -16,22 +18,48 @@ import { CommandForm } from './commands.tsx'
 interface Domain {
   readonly id: string
   readonly name: string
+  readonly modified: number
 }
 interface DomainEntry {
   readonly entry: { readonly id: string; readonly name: string; readonly aliasOf?: string; readonly catchAll?: string }
 }
 
+const rowsOf = (answer: { entries: readonly Domain[] }) => answer.entries
+const COLUMNS: readonly Column<Domain>[] = [
+  {
+    id: 'name',
+    title: t('Domain'),
+    sorts: true,
+    say: ({ name }) => name,
+    show: ({ id, name }) => (
+      <a href={hrefOf('domains', id)} tabIndex={-1}>
+        {name}
+      </a>
+    ),
+  },
+  {
+    id: 'modified',
+    title: t('Changed'),
+    width: '108px',
+    isNumber: true,
+    isWide: true,
+    sorts: true,
+    show: ({ modified }) => moment(modified),
+  },
+]
+
 export function Domains() {
   const { may } = useShell()
   const [, id] = usePlace()
-  const domains = useApi<{ entries: readonly Domain[]; total: number }>('/api/v1/directory/domain?limit=500')
+  const [search, setSearch] = useState('')
+  const [total, setTotal] = useState<number>()
+  const [version, setVersion] = useState(0)
   const [isAdding, setIsAdding] = useState(false)
-  if (domains.error && !domains.data) return <Failed error={domains.error} onRetry={domains.reload} />
-  if (!domains.data) return <Ghost />
-  const { entries } = domains.data
+  const changed = useCallback(() => setVersion((last) => last + 1), [])
   return (
     <div className="fill">
-      <Head title={t('Domains')} note={String(domains.data.total)}>
+      <Head title={t('Domains')} note={total === undefined ? undefined : count(total)}>
+        <SearchField label={t('Domain')} value={search} onChange={setSearch} />
         {may('admin') ? (
           <button type="button" className="btn main" onClick={() => setIsAdding(true)}>
             <Icon name="plus" small />
@@ -39,28 +67,31 @@ export function Domains() {
           </button>
         ) : null}
       </Head>
-      {entries.length === 0 ? (
-        <Empty title={t('No domain yet')} text={t('Mail is accepted for the domains that are here.')} />
-      ) : (
-        <div className={id ? 'pp even' : 'pp single'}>
-          <ul className="cmds" aria-label={t('Domains')}>
-            {entries.map((one) => (
-              <li key={one.id}>
-                <a href={hrefOf('domains', one.id)} aria-current={one.id === id ? 'true' : undefined}>
-                  <span className="b">{one.name}</span>
-                </a>
-              </li>
-            ))}
-          </ul>
-          {id ? <DomainPanel key={id} id={id} onChange={domains.reload} /> : null}
-        </div>
-      )}
+      <div className={id ? 'pp even' : 'pp single'}>
+        <DataTable<Domain>
+          label={t('Domains')}
+          path="/api/v1/directory/domain"
+          filter={{ search }}
+          rowsOf={rowsOf}
+          columns={COLUMNS}
+          version={version}
+          opened={id}
+          onOpen={(one) => go('domains', one.id)}
+          onTotal={setTotal}
+          empty={
+            search
+              ? { title: t('Nothing fits'), text: t('No domain has this name.') }
+              : { title: t('No domain yet'), text: t('Mail is accepted for the domains that are here.') }
+          }
+        />
+        {id ? <DomainPanel key={id} id={id} onChange={changed} /> : null}
+      </div>
       {isAdding ? (
         <AddDomain
           onClose={() => setIsAdding(false)}
           onDone={(added) => {
             setIsAdding(false)
-            domains.reload()
+            changed()
             go('domains', added)
           }}
         />

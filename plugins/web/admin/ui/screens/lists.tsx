@@ -56,16 +56,21 @@ const COLUMNS: readonly Column<Member>[] = [
   },
 ]
 
+/** Lists in sight; with more, the search finds them. */
+const MAX_LISTS = 500
+
 export function Lists() {
   const [, address] = usePlace()
   const lists = useApi<{ lists: readonly List[] }>('/api/v1/lists')
   const commands = useApi<{ commands: readonly CommandInfo[] }>('/api/v1/commands')
   const [isAdding, setIsAdding] = useState(false)
+  const [search, setSearch] = useState('')
   const of = (words: string) => commands.data?.commands.find((one) => one.words === words)
   if (lists.error && !lists.data) return <Failed error={lists.error} onRetry={lists.reload} />
   if (!lists.data) return <Ghost />
   const list = lists.data.lists.find((one) => one.address === address)
   const add = of('list add')
+  const fitting = lists.data.lists.filter((one) => one.address.includes(search.toLowerCase()))
   return (
     <div className="fill">
       {list ? (
@@ -73,16 +78,20 @@ export function Lists() {
       ) : (
         <>
           <Head title={t('Lists')} note={String(lists.data.lists.length)}>
+            <SearchField label={t('Address')} value={search} onChange={setSearch} />
             <button type="button" className="btn main" onClick={() => setIsAdding(true)}>
               <Icon name="plus" small />
               {t('Add')}
             </button>
           </Head>
-          {lists.data.lists.length === 0 ? (
-            <Empty title={t('No list yet')} text={t('A list sends each post to all of its members.')} />
+          {fitting.length === 0 ? (
+            <Empty
+              title={search ? t('Nothing fits') : t('No list yet')}
+              text={t('A list sends each post to all of its members.')}
+            />
           ) : (
             <ul className="cmds" aria-label={t('Lists')}>
-              {lists.data.lists.map(({ id, address: at, settings, created, held }) => (
+              {fitting.slice(0, MAX_LISTS).map(({ id, address: at, settings, created, held }) => (
                 <li key={id}>
                   <a href={held === 0 ? hrefOf('lists', at) : hrefOf('lists', at, 'held')}>
                     <span className="b">{at}</span>
@@ -98,6 +107,7 @@ export function Lists() {
                   </a>
                 </li>
               ))}
+              {fitting.length > MAX_LISTS ? <li className="t2">{t('There are more: narrow the search.')}</li> : null}
             </ul>
           )}
         </>

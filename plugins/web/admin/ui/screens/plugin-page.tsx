@@ -1,7 +1,7 @@
 /**
  * A page of a plugin: a table, a form or figures drawn by the kit from its schemas, or a module of the plugin.
  */
-import { useCallback, useEffect, useRef, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { isDark } from '../../../app/ui/appearance.ts'
 import { language, t } from '../../../app/ui/language.ts'
 import { api } from '../api.ts'
@@ -9,15 +9,17 @@ import { Chart } from '../chart.tsx'
 import { count } from '../format.ts'
 import { Empty, Failed, Ghost, Head } from '../parts.tsx'
 import type { PluginPage } from '../places.ts'
-import { type Schema, SchemaForm, titleOf, type Values } from '../schema-form.tsx'
+import { type Schema, SchemaForm, type Values } from '../schema-form.tsx'
 import { usePlace, useShell } from '../shell.ts'
 import { useApi } from '../use-api.ts'
+import { TablePage } from './table-page.tsx'
 
 export interface Page extends PluginPage {
   readonly row?: Schema
   readonly filter?: Schema
   readonly actions?: readonly { readonly id: string; readonly title: string; readonly irreversible?: boolean }[]
   readonly schema?: Schema
+  readonly hasPreview?: boolean
 }
 
 export function PluginPageScreen() {
@@ -50,123 +52,6 @@ export const PageContent = ({ page }: { readonly page: Page }) => (
     {page.kind === 'module' ? <ModulePage page={page} /> : null}
   </>
 )
-
-type Row = Readonly<Record<string, unknown>> & { readonly id: string }
-interface Rows {
-  readonly rows: readonly Row[]
-  readonly next?: string
-  readonly total?: number
-}
-const shown = (value: unknown): string =>
-  value === null || value === undefined ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value)
-
-function TablePage({ page }: { readonly page: Page }) {
-  const { run, sure } = useShell()
-  const [filter, setFilter] = useState<Values>({})
-  const [rows, setRows] = useState<Rows>()
-  const [error, setError] = useState<Error>()
-  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
-  const path = `/api/v1/pages/${page.id}`
-  const load = useCallback(
-    async (cursor?: string) => {
-      try {
-        const got = await api<Rows>('POST', `${path}/rows`, { filter, ...(cursor ? { cursor } : {}) })
-        setError(undefined)
-        setRows((last) => (cursor && last ? { ...got, rows: [...last.rows, ...got.rows] } : got))
-      } catch (cause) {
-        setError(cause as Error)
-      }
-    },
-    [path, filter],
-  )
-  useEffect(() => void load(), [load])
-  const columns = Object.entries(page.row?.properties ?? {}).filter(([name]) => name !== 'id')
-  const act = async (action: NonNullable<Page['actions']>[number]) => {
-    const ids = [...selected]
-    const text = `${action.title}: ${ids.length}`
-    if (
-      action.irreversible &&
-      !(await sure({ title: `${text}?`, text: t('This cannot be undone.'), action: action.title }))
-    )
-      return
-    setSelected(new Set())
-    run({ title: text, path: `${path}/actions/${action.id}`, body: { ids }, onEnd: () => void load() })
-  }
-  if (error && !rows) return <Failed error={error} onRetry={() => void load()} />
-  return (
-    <div className="sec full">
-      {page.filter ? <SchemaForm schema={page.filter} action={t('Filter')} onSubmit={setFilter} /> : null}
-      {error ? <p className="note bad">{error.message}</p> : null}
-      {!rows ? (
-        <Ghost />
-      ) : rows.rows.length === 0 ? (
-        <Empty title={t('Nothing here')} text={t('No row fits.')} />
-      ) : (
-        <div className="scrollx" role="region" aria-label={page.title} tabIndex={0}>
-          <table className="tbl">
-            <thead>
-              <tr>
-                {page.actions?.length ? (
-                  <th scope="col">
-                    <span className="sr">{t('Selected')}</span>
-                  </th>
-                ) : null}
-                {columns.map(([name, schema]) => (
-                  <th key={name} scope="col" className={/number|integer/.test(String(schema.type)) ? 'num' : ''}>
-                    {schema.description ?? titleOf(name)}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {rows.rows.map((row) => (
-                <tr key={row.id} aria-selected={selected.has(row.id)}>
-                  {page.actions?.length ? (
-                    <td>
-                      <input
-                        type="checkbox"
-                        className="cb"
-                        aria-label={t('Select {{id}}', { id: row.id })}
-                        checked={selected.has(row.id)}
-                        onChange={() => {
-                          const next = new Set(selected)
-                          if (!next.delete(row.id)) next.add(row.id)
-                          setSelected(next)
-                        }}
-                      />
-                    </td>
-                  ) : null}
-                  {columns.map(([name]) => (
-                    <td key={name} className={typeof row[name] === 'number' ? 'num' : ''}>
-                      {shown(row[name])}
-                    </td>
-                  ))}
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
-      <div className="row">
-        {rows?.next ? (
-          <button type="button" className="btn" onClick={() => void load(rows.next)}>
-            {t('More')}
-          </button>
-        ) : null}
-        {rows?.total === undefined ? null : (
-          <span className="t3">{t('{{number}} in all', { number: count(rows.total) })}</span>
-        )}
-        {selected.size > 0
-          ? page.actions?.map((action) => (
-              <button key={action.id} type="button" className="btn" onClick={() => void act(action)}>
-                {action.title}
-              </button>
-            ))
-          : null}
-      </div>
-    </div>
-  )
-}
 
 function FormPage({ page }: { readonly page: Page }) {
   const { say } = useShell()

@@ -2,7 +2,7 @@
  * The queue: next hops, and below each its deliveries; hold, release, retry, reroute, bounce, remove.
  */
 
-import { type FormEvent, useState } from 'react'
+import { type FormEvent, useEffect, useState } from 'react'
 import { Dialog } from '../../../app/ui/dialog.tsx'
 import { Icon } from '../../../app/ui/icon.tsx'
 import { t } from '../../../app/ui/language.ts'
@@ -160,6 +160,11 @@ export function Queue() {
 function HopView({ hop, isAdmin, onChange }: { readonly hop: Hop; readonly isAdmin: boolean; onChange(): void }) {
   const { say } = useShell()
   const [version, setVersion] = useState(0)
+  useEffect(() => {
+    // Deliveries come and go while they are looked at.
+    const timer = setInterval(() => document.hidden || setVersion((last) => last + 1), LOOK_MS)
+    return () => clearInterval(timer)
+  }, [])
   const flush = async () => {
     try {
       const { count: number } = await api<{ count: number }>('POST', '/api/v1/queue/flush', {
