@@ -10,7 +10,7 @@ import { api, stream } from '../api.ts'
 import { type Column, DataTable } from '../data-table.tsx'
 import { count, moment } from '../format.ts'
 import { Copy, Failed, Ghost, Head, type Mark, SearchField, Station } from '../parts.tsx'
-import { go, hrefOf, usePlace, useShell } from '../shell.ts'
+import { go, usePlace, useShell } from '../shell.ts'
 import { useApi } from '../use-api.ts'
 import type { CommandInfo } from './commands.tsx'
 import { CommandForm } from './commands.tsx'
@@ -30,12 +30,7 @@ const COLUMNS: readonly Column<Domain>[] = [
     id: 'name',
     title: t('Domain'),
     sorts: true,
-    say: ({ name }) => name,
-    show: ({ id, name }) => (
-      <a href={hrefOf('domains', id)} tabIndex={-1}>
-        {name}
-      </a>
-    ),
+    show: ({ name }) => name,
   },
   {
     id: 'modified',
