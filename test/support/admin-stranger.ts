@@ -18,6 +18,33 @@ const COMMANDS: Readonly<Record<string, Command>> = {
         yield { text: `${state} ${text}`, value: { domain, state, text, ...(cure ? { cure } : {}) } }
     },
   },
+  'dmarc reports': {
+    summary: 'aggregate reports received and sent',
+    async *run() {
+      const row = (ip: string, count: number, dkim: string, disposition: string) => ({
+        ...{ ip, count, dkim, disposition, spf: 'fail' },
+      })
+      for (const [day, passed, failed] of [
+        [1_764_028_800, 30, 3],
+        [1_764_115_200, 50, 0],
+      ] as const)
+        yield {
+          text: 'received',
+          value: {
+            kind: 'received',
+            begin: day,
+            domain: 'here.test',
+            organization: 'Example',
+            messages: passed + failed,
+            passed,
+            rows: [
+              row('192.0.2.1', passed, 'pass', 'none'),
+              ...(failed ? [row('203.0.113.9', failed, 'fail', 'reject')] : []),
+            ],
+          },
+        }
+    },
+  },
   'tls reports': {
     summary: 'reports on TLS received and sent',
     async *run() {

@@ -94,21 +94,6 @@ export function addPages(routes: AdminRoutes, pages: Pages, audit: Audit): void 
     },
   })
   routes.route({
-    method: 'GET',
-    path: '/api/v1/pages/:id/preview',
-    who: 'user',
-    summary: 'Show the text about a row of a table page of a plugin; the history records it',
-    params: ofPage,
-    query: z.object({ row: z.string().min(1).max(1000) }),
-    async run({ params, login, query, by }) {
-      const page = pages.get(params.id, login)
-      const text = 'table' in page ? await page.table.preview?.(query.row) : undefined
-      if (text === undefined) throw new HttpProblem(404, 'There is no such row')
-      await audit.add({ by, what: 'page.preview', about: params.id, fields: { row: query.row } })
-      return { text }
-    },
-  })
-  routes.route({
     method: 'POST',
     path: '/api/v1/pages/:id/actions/:action',
     who: 'user',
@@ -151,7 +136,26 @@ export function addPages(routes: AdminRoutes, pages: Pages, audit: Audit): void 
       return { figures: await Promise.all(figures) }
     },
   })
+  addPreviews(routes, pages, audit)
   addModules(routes, pages)
+}
+
+function addPreviews(routes: AdminRoutes, pages: Pages, audit: Audit): void {
+  routes.route({
+    method: 'GET',
+    path: '/api/v1/pages/:id/preview',
+    who: 'user',
+    summary: 'Show the text about a row of a table page of a plugin; the history records it',
+    params: z.object({ id: z.string().max(64) }),
+    query: z.object({ row: z.string().min(1).max(1000) }),
+    async run({ params, login, query, by }) {
+      const page = pages.get(params.id, login)
+      const text = 'table' in page ? await page.table.preview?.(query.row) : undefined
+      if (text === undefined) throw new HttpProblem(404, 'There is no such row')
+      await audit.add({ by, what: 'page.preview', about: params.id, fields: { row: query.row } })
+      return { text }
+    },
+  })
 }
 
 function formOf(pages: Pages, id: string, login: Login) {

@@ -57,7 +57,7 @@ class Hops {
     return this.#reading
   }
 
-  /** After a change, so that whoever made it sees it. */
+  /** After a change, so that the administrator sees it at once. */
   forget(): void {
     this.#last = undefined
     this.#reading = undefined

@@ -4,6 +4,7 @@
 
 import type { IconName } from '../../app/ui/icon.tsx'
 import { t } from '../../app/ui/language.ts'
+import type { Schema } from './schema-form.tsx'
 import type { Me } from './shell.ts'
 
 export interface Place {
@@ -117,6 +118,15 @@ export interface PluginPage {
   readonly group: 'overview' | 'manage' | 'protection' | 'system'
   readonly summary?: string
   readonly kind: 'table' | 'form' | 'figures' | 'module'
+}
+
+/** With what the browser draws it from. */
+export interface Page extends PluginPage {
+  readonly row?: Schema
+  readonly filter?: Schema
+  readonly actions?: readonly { readonly id: string; readonly title: string; readonly irreversible?: boolean }[]
+  readonly schema?: Schema
+  readonly hasPreview?: boolean
 }
 
 export const placesOf = ({ permissions, features }: Me): readonly Place[] =>

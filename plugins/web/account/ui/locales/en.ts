@@ -35,6 +35,7 @@ export const texts = {
   'page.security': 'Password and security',
   'page.programs': 'App passwords',
   'page.sessions': 'Signed-in browsers',
+  language: 'Language',
   'page.addresses': 'Addresses and forwarding',
   'page.vacation': 'Vacation',
   'page.junk': 'Junk',

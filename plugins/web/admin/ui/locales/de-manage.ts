@@ -226,6 +226,9 @@ export const manage: Readonly<Record<string, string>> = {
   'No report yet': 'Noch kein Bericht',
   'Other servers send a report a day once the {{record}} record of a domain names an address for them.':
     'Andere Server schicken täglich einen Bericht, sobald der {{record}}-Eintrag einer Domäne eine Adresse dafür nennt.',
+  'Servers that sent in the name of your domains': 'Server, die im Namen Ihrer Domänen gesendet haben',
+  'Receivers did': 'Empfänger taten',
+  Reports: 'Berichte',
   'Reported by day': 'Gemeldet je Tag',
   Day: 'Tag',
   By: 'Von',

@@ -8,19 +8,11 @@ import { api } from '../api.ts'
 import { Chart } from '../chart.tsx'
 import { count } from '../format.ts'
 import { Empty, Failed, Ghost, Head } from '../parts.tsx'
-import type { PluginPage } from '../places.ts'
-import { type Schema, SchemaForm, type Values } from '../schema-form.tsx'
+import type { Page } from '../places.ts'
+import { SchemaForm, type Values } from '../schema-form.tsx'
 import { usePlace, useShell } from '../shell.ts'
 import { useApi } from '../use-api.ts'
 import { TablePage } from './table-page.tsx'
-
-export interface Page extends PluginPage {
-  readonly row?: Schema
-  readonly filter?: Schema
-  readonly actions?: readonly { readonly id: string; readonly title: string; readonly irreversible?: boolean }[]
-  readonly schema?: Schema
-  readonly hasPreview?: boolean
-}
 
 export function PluginPageScreen() {
   const [, id = ''] = usePlace()

@@ -5,17 +5,19 @@
 import { useEffect, useState } from 'react'
 import { Dialog } from '../../../app/ui/dialog.tsx'
 import { t } from '../../../app/ui/language.ts'
-import { type Line, stream, text } from '../api.ts'
-import { Chart } from '../chart.tsx'
+import { text } from '../api.ts'
 import { type Column, DataTable } from '../data-table.tsx'
-import { count, plural, size, span } from '../format.ts'
+import { plural, size, span } from '../format.ts'
 import { Empty, Ghost, Head, Segments } from '../parts.tsx'
+import type { Page } from '../places.ts'
 import { useShell } from '../shell.ts'
 import { useApi } from '../use-api.ts'
+import { useOutput } from '../use-output.ts'
 import type { CommandInfo } from './commands.tsx'
 import { CommandForm } from './commands.tsx'
-import { type Page, PageContent } from './plugin-page.tsx'
+import { PageContent } from './plugin-page.tsx'
 import type { Delivery } from './queue.tsx'
+import { Reports } from './reports.tsx'
 
 const rowsOf = (answer: { entries: readonly Delivery[] }) => answer.entries
 const COLUMNS: readonly Column<Delivery>[] = [
@@ -188,126 +190,6 @@ function Preview({ delivery, learn, onClose, onAct }: PreviewProps) {
         </button>
       </footer>
     </Dialog>
-  )
-}
-
-function useOutput(words: string, values: object = {}) {
-  const [lines, setLines] = useState<readonly Exclude<Line, { end: string }>[]>()
-  const given = JSON.stringify(values)
-  useEffect(() => {
-    const gone = new AbortController()
-    const load = async () => {
-      const found: Exclude<Line, { end: string }>[] = []
-      for await (const line of stream('/api/v1/commands/run', { words, values: JSON.parse(given) }, gone.signal)) {
-        if (!('end' in line)) found.push(line)
-        else if (line.why) found.push({ text: line.why })
-      }
-      setLines(found)
-    }
-    load().catch((cause: Error) => !gone.signal.aborted && setLines([{ text: cause.message }]))
-    return () => gone.abort()
-  }, [words, given])
-  return lines
-}
-
-/** A report as charts and tables show it. */
-interface Report {
-  readonly isSent: boolean
-  readonly day: string
-  readonly about: string
-  readonly by: string
-  readonly passed: number
-  readonly failed: number
-  readonly why: string
-}
-type Value = Readonly<Record<string, unknown>>
-
-const dayOf = (seconds: unknown): string => new Date(Number(seconds ?? 0) * 1000).toISOString().slice(0, 10)
-
-/** Rows of `dmarc reports` and `tls reports`. */
-function reportOf(value: Value): Report {
-  const { kind, day, begin, domain, domains, organization, messages, passed, succeeded, failed, failures } = value
-  const good = Number(succeeded ?? passed ?? 0)
-  const isSent = kind === 'sent'
-  return {
-    isSent,
-    day: String(day ?? dayOf(begin)),
-    about: [domains ?? domain].flat().join(', '),
-    by: isSent ? t('this server') : String(organization ?? ''),
-    passed: good,
-    failed: Number(failed ?? (isSent ? 0 : Number(messages ?? 0) - good)),
-    why: Array.isArray(failures) ? failures.join(', ') : '',
-  }
-}
-
-function Reports({ words, record }: { readonly words: string; readonly record: string }) {
-  const lines = useOutput(words, {})
-  if (!lines) return <Ghost />
-  const reports = lines.flatMap((line) => ('value' in line && line.value ? [reportOf(line.value as Value)] : []))
-  if (reports.length === 0)
-    return (
-      <Empty
-        title={t('No report yet')}
-        text={t('Other servers send a report a day once the {{record}} record of a domain names an address for them.', {
-          record,
-        })}
-      />
-    )
-  const days = new Map<string, { passed: number; failed: number }>()
-  for (const { day, passed, failed, isSent } of reports) {
-    if (isSent) continue
-    const sum = days.get(day) ?? { passed: 0, failed: 0 }
-    days.set(day, { passed: sum.passed + passed, failed: sum.failed + failed })
-  }
-  const ordered = [...days].sort(([a], [b]) => (a < b ? -1 : 1))
-  return (
-    <div className="sec full scrollx">
-      {ordered.length > 1 ? (
-        <div className="flow">
-          <Chart
-            label={t('Reported by day')}
-            times={ordered.map(([day]) => Date.parse(day))}
-            series={[
-              { name: 'passed', line: 'in', values: ordered.map(([, { passed }]) => passed) },
-              { name: 'failed', line: 'ref', values: ordered.map(([, { failed }]) => failed) },
-            ]}
-          />
-        </div>
-      ) : null}
-      <table className="tbl">
-        <thead>
-          <tr>
-            <th scope="col">{t('Day')}</th>
-            <th scope="col">{t('Domain')}</th>
-            <th scope="col">{t('By')}</th>
-            <th scope="col" className="num">
-              {t('Passed')}
-            </th>
-            <th scope="col" className="num">
-              {t('Failed')}
-            </th>
-            <th scope="col" className="wide">
-              {t('Why')}
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {reports.map((one, index) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: reports have no other names
-            <tr key={index}>
-              <td>{one.day}</td>
-              <td>{one.about}</td>
-              <td>{one.by}</td>
-              <td className="num">{count(one.passed)}</td>
-              <td className="num">{count(one.failed)}</td>
-              <td className="t2 wide">
-                <span className="cut cell-value">{one.why}</span>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
   )
 }
 

@@ -7,10 +7,10 @@ import { t } from '../../../app/ui/language.ts'
 import { api, query } from '../api.ts'
 import { count, plural } from '../format.ts'
 import { Empty, Failed, Ghost } from '../parts.tsx'
+import type { Page } from '../places.ts'
 import { SchemaForm, titleOf, type Values } from '../schema-form.tsx'
 import { useShell } from '../shell.ts'
 import { useApi } from '../use-api.ts'
-import type { Page } from './plugin-page.tsx'
 
 type Row = Readonly<Record<string, unknown>> & { readonly id: string }
 interface Rows {
