@@ -42,7 +42,7 @@ interface Sender {
   readonly domain: string
   readonly messages: number
   readonly passed: number
-  /** What receivers did with those that failed. */
+  /** Treatment of failed messages by their receivers. */
   readonly treated: string
 }
 
