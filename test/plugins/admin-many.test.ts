@@ -4,6 +4,7 @@
  * IEMS_TEST_LONG=1 makes it 100,000 accounts and deliveries, and measures each page in the browser.
  */
 import assert from 'node:assert/strict'
+import { availableParallelism, loadavg } from 'node:os'
 import { test } from 'node:test'
 import { missing } from 'iems/testing'
 import { builtFolder } from '../../plugins/web/app/assets.ts'
@@ -16,8 +17,33 @@ const DELIVERIES = isLarge ? 100_000 : 2000
 /** Removed at once, after a fifth of them has gone already. */
 const DELETED = isLarge ? 5000 : 1000
 const BATCH = 500
-/** Recipients of one submission. */
-const RECIPIENTS = 500
+const LIMIT_MS = isLarge ? 1_800_000 : 600_000
+const PAGE_MS = 1000
+/** Recipients of one submission, ten or one for each next hop: those of one next hop are one delivery. */
+const RECIPIENTS = isLarge ? 50 : 500
+
+/** Times of steps as the browser sees them, and the processor time of this process, which is the server's. */
+function stopwatch() {
+  const took: Record<string, { readonly ms: number; readonly cpuMs: number }> = {}
+  return {
+    took,
+    async measured(what: string, act: () => Promise<unknown>): Promise<void> {
+      const [since, cpu] = [performance.now(), process.cpuUsage()]
+      await act()
+      const { user, system } = process.cpuUsage(cpu)
+      took[what] = { ms: Math.round(performance.now() - since), cpuMs: Math.round((user + system) / 1000) }
+    },
+    /** No page takes longer than a second: of the processor, and of the clock where other work does not fill the machine. */
+    check() {
+      if (!isLarge) return
+      const isQuiet = (loadavg()[0] ?? 0) < availableParallelism()
+      for (const [what, { ms, cpuMs }] of Object.entries(took)) {
+        assert.ok(cpuMs < PAGE_MS, `${what}: ${cpuMs} ms of the processor`)
+        if (isQuiet) assert.ok(ms < PAGE_MS, `${what}: ${ms} ms`)
+      }
+    },
+  }
+}
 
 async function startMany(t: Parameters<typeof startAdmin>[0]) {
   const here = await startAdmin(t)
@@ -35,18 +61,14 @@ async function startMany(t: Parameters<typeof startAdmin>[0]) {
 
 test(`${ACCOUNTS} accounts: found, filtered, ordered, ${DELETED} deleted at once with progress and a line for each fault`, {
   skip: missing(CHROMIUM),
-  timeout: 600_000,
+  timeout: LIMIT_MS,
 }, async (t) => {
   await builtFolder('admin')
   const here = await startMany(t)
   const browser = await startBrowser(t)
   const { page, problems } = await openAdmin(browser, here.base, 'admin')
-  const took: Record<string, number> = {}
-  const measured = async (what: string, act: () => Promise<unknown>) => {
-    const since = performance.now()
-    await act()
-    took[what] = Math.round(performance.now() - since)
-  }
+  const watch = stopwatch()
+  const { measured } = watch
   const total = (ACCOUNTS + 5).toLocaleString('en-GB')
   await page.getByRole('link', { name: 'People' }).click()
   await page.locator('.note-count', { hasText: total }).waitFor()
@@ -120,21 +142,19 @@ test(`${ACCOUNTS} accounts: found, filtered, ordered, ${DELETED} deleted at once
   }
   const since = performance.now()
   const answer = await here.ask('admin', 'POST', '/api/v1/directory/account/changes', { action: 'remove', ids })
-  took[`${DELETED} deleted`] = Math.round(performance.now() - since)
+  const deleted = Math.round(performance.now() - since)
   assert.deepEqual(answer.lines.at(-2)?.value, { changed: DELETED - 100, faults: 100 })
   assert.equal(answer.lines.filter(({ fault }) => fault === 'There is no such entry').length, 100)
   assert.equal(answer.lines.filter(({ progress }) => progress).length, DELETED / 100)
 
-  t.diagnostic(JSON.stringify(took))
-  if (isLarge)
-    for (const [what, ms] of Object.entries(took))
-      if (!what.includes('deleted')) assert.ok(ms < 1000, `${what}: ${ms} ms`)
+  t.diagnostic(`${JSON.stringify(watch.took)}, ${DELETED} deleted in ${deleted} ms`)
+  watch.check()
   assert.deepEqual(problems, [])
 })
 
 test(`${DELIVERIES} deliveries: by next hop, page by page, held and released all at once`, {
   skip: missing(CHROMIUM),
-  timeout: 600_000,
+  timeout: LIMIT_MS,
 }, async (t) => {
   await builtFolder('admin')
   const here = await startAdmin(t)
@@ -144,7 +164,8 @@ test(`${DELIVERIES} deliveries: by next hop, page by page, held and released all
       to: Array.from({ length: RECIPIENTS }, (_, index) => `r${at + index}@h${(at + index) % 50}.test`),
       content: `Subject: Number ${at}\r\n\r\nText\r\n`,
     })
-  await here.deliver()
+  // A hundred thousand attempts take longer than what is measured here.
+  if (!isLarge) await here.deliver()
   const { total, hops } = (await here.ask('admin', 'GET', '/api/v1/queue/hops')).json as {
     total: number
     hops: { nexthop: string; count: number }[]
@@ -152,17 +173,31 @@ test(`${DELIVERIES} deliveries: by next hop, page by page, held and released all
   assert.equal(hops.length, 50)
   const browser = await startBrowser(t)
   const { page, problems } = await openAdmin(browser, here.base, 'admin')
-  const since = performance.now()
-  await page.getByRole('link', { name: /^Queue/ }).click()
-  await page.locator('.note-count', { hasText: total.toLocaleString('en-GB') }).waitFor()
-  const opened = performance.now() - since
-  await page.getByRole('link', { name: 'h7.test', exact: true }).click()
-  await page.getByRole('grid').waitFor()
+  const watch = stopwatch()
+  const rows = page.getByRole('grid').getByRole('row', { name: /^From admin@here.test/ })
+  await watch.measured('queue, opened', async () => {
+    await page.getByRole('link', { name: /^Queue/ }).click()
+    await page.locator('.note-count', { hasText: total.toLocaleString('en-GB') }).waitFor()
+  })
+  await watch.measured('queue, an address', async () => {
+    await page.getByPlaceholder('Next hop or address').fill(`r${DELIVERIES - 1}@h49.test`)
+    await rows.waitFor()
+  })
+  await page.getByPlaceholder('Next hop or address').fill('')
+  await watch.measured('queue, a next hop', async () => {
+    await page.getByRole('link', { name: 'h7.test', exact: true }).click()
+    await rows.first().waitFor()
+  })
+  await watch.measured('queue, its last delivery', async () => {
+    await page.getByRole('grid').focus()
+    await page.keyboard.press('End')
+    await page.locator(`[aria-rowindex="${total / hops.length}"]`, { hasText: '@h7.test' }).waitFor()
+  })
   await page.getByRole('checkbox', { name: 'Select all' }).click()
   await page.getByRole('toolbar').getByRole('button', { name: 'Hold' }).click()
   await page.getByText(/^\d+ changed$/).waitFor()
   assert.equal(await here.queue.count({ nexthop: 'h7.test', held: false }), 0)
-  t.diagnostic(`queue, opened: ${Math.round(opened)} ms`)
-  if (isLarge) assert.ok(opened < 1000, `${opened} ms`)
+  t.diagnostic(JSON.stringify(watch.took))
+  watch.check()
   assert.deepEqual(problems, [])
 })
