@@ -15,17 +15,20 @@ export const leaseIsOurs = ({ key: at, lane, lease }: Pick<Job, 'key' | 'lane' |
 })
 
 export async function take(state: QueueState, lane: string, limit: number, leaseMs: number): Promise<Job[]> {
-  const jobs: Job[] = []
-  for (const lease of await state.store.take(lane, limit, leaseMs)) {
-    try {
-      const job = await load(state, lane, lease)
-      if (job) jobs.push(job)
-    } catch (cause) {
-      // It becomes due again when its lease ends; the others of the batch must not wait for it.
-      state.emit('store.failing', { message: readKey(lease.key).id, cause })
-    }
-  }
-  return jobs
+  const leases = await state.store.take(lane, limit, leaseMs)
+  // At the same time, because a store on another machine reads them with one question then.
+  const jobs = await Promise.all(
+    leases.map(async (lease) => {
+      try {
+        return await load(state, lane, lease)
+      } catch (cause) {
+        // It becomes due again when its lease ends; the others of the batch must not wait for it.
+        state.emit('store.failing', { message: readKey(lease.key).id, cause })
+        return undefined
+      }
+    }),
+  )
+  return jobs.filter((job) => job !== undefined)
 }
 
 async function load(state: QueueState, lane: string, lease: Lease): Promise<Job | undefined> {

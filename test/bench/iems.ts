@@ -16,8 +16,17 @@ import type { Fate, Server } from './servers.ts'
 
 const project = join(import.meta.dirname, '../..')
 
+/** How it differs from one worker on LevelDB. */
+export interface Variant {
+  readonly workers?: number
+  /** Its name among the servers of a database, and the URL of that. */
+  readonly node?: string
+  readonly database?: string
+}
+
 /** Flags for Node come from IEMS_BENCH_NODE_FLAGS, such as --cpu-prof. */
-export async function startIems(scope: Scope, fate: Fate, workers = 1): Promise<Server> {
+export async function startIems(scope: Scope, fate: Fate, variant: Variant = {}): Promise<Server> {
+  const { workers = 1 } = variant
   const nodeFlags = process.env.IEMS_BENCH_NODE_FLAGS?.split(' ') ?? []
   const folder = await mkdtemp(join(tmpdir(), 'iems-bench-'))
   let pid: number | undefined
@@ -27,7 +36,7 @@ export async function startIems(scope: Scope, fate: Fate, workers = 1): Promise<
   })
   const port = await freePort()
   const config = join(folder, 'iems.config.ts')
-  await writeFile(config, configuration(port, fate, workers))
+  await writeFile(config, configuration(port, fate, variant))
   const log = openSync(join(folder, 'log'), 'w')
   const child = spawn(process.execPath, [...nodeFlags, ...startArguments(), '--config', config], {
     detached: true,
@@ -52,10 +61,12 @@ function startArguments(): string[] {
   return scripts.start.split(' ').slice(1)
 }
 
-function configuration(port: number, fate: Fate, workers: number): string {
+function configuration(port: number, fate: Fate, { workers = 1, node, database }: Variant): string {
+  const store = database === undefined ? `{ path: 'data' }` : `postgresStore({ url: '${database}' })`
   const nexthop = typeof fate === 'object' ? `127.0.0.1:${fate.relayTo}` : '127.0.0.1:1'
   const dead = typeof fate === 'object' && fate.dead
   return `import { defineConfig } from 'iems'
+import { postgresStore } from 'iems/plugins/postgres'
 import { smtpIn } from 'iems/plugins/smtp-in'
 import { smtpOut } from 'iems/plugins/smtp-out'
 import { hold } from '${join(import.meta.dirname, 'hold.ts')}'
@@ -63,7 +74,8 @@ import { hold } from '${join(import.meta.dirname, 'hold.ts')}'
 export default defineConfig({
   hostname: 'iems.test',
   workers: ${workers},
-  store: { path: 'data' },
+  store: ${store},
+  ${node === undefined ? '' : `node: '${node}',`}
   channels: {
     mx: smtpIn({ listen: '127.0.0.1:${port}' }, { trusts: ['127.0.0.0/8'] }),
     ${dead ? `dead: smtpOut({ domains: ['${dead}'], nexthop: '127.0.0.1:1' }),` : ''}

@@ -4,7 +4,8 @@
  *
  *   npm run bench -- --quick                        fewer messages and one round
  *   npm run bench -- --only accept-kept,relay       accept-connections, accept-kept, relay, backlog, large, mail, mailsort, imap, jmap, directory, ldap, lists, notes, protection, content,
- *                                                   workers (one and two workers, in alternation)
+ *                                                   workers (one and two workers, in alternation),
+ *                                                   nodes (one and two servers on PostgreSQL, in alternation)
  *   npm run bench -- --peer postfix                 against one of them only; `none`: this server alone
  *   npm run bench -- --rounds 5 --messages 3000     --json: one JSON value at the end, nothing else
  */
@@ -34,6 +35,7 @@ import {
   type Seen,
   scoped,
 } from './measure.ts'
+import { reportNodes } from './nodes.ts'
 import { measureNotes } from './notes.ts'
 import { measureProtection, measureRspamd, PROTECTIONS, type SeenProtection } from './protection.ts'
 import { SERVERS, type ServerName } from './servers.ts'
@@ -45,7 +47,7 @@ const { values: options } = parseArgs({
     only: {
       type: 'string',
       default:
-        'accept-connections,accept-kept,relay,backlog,large,mail,mailsort,imap,jmap,directory,ldap,lists,notes,protection,content,workers',
+        'accept-connections,accept-kept,relay,backlog,large,mail,mailsort,imap,jmap,directory,ldap,lists,notes,protection,content,workers,nodes',
     },
     peer: { type: 'string', default: 'postfix,haraka' },
     rounds: { type: 'string' },
@@ -313,6 +315,7 @@ const KNOWN = [
   'notes',
   'protection',
   'workers',
+  'nodes',
 ]
 const unknown = only.find((name) => !KNOWN.includes(name))
 if (unknown !== undefined) throw new Error(`--only ${unknown}: it must be one of ${KNOWN.join(', ')}`)
@@ -337,6 +340,7 @@ Object.assign(report, { machine, fsyncs, messages, rounds })
 
 for (const rate of Object.keys(RATES) as RateName[]) if (only.includes(rate)) await compare(rate)
 if (only.includes('workers')) await workers()
+if (only.includes('nodes')) report.nodes = await reportNodes({ rounds, messages, say })
 if (only.includes('backlog')) await backlog()
 if (only.includes('large')) await large()
 if (only.includes('mail')) report.mail = await reportMail({ rounds, quick: options.quick, say, scoped })

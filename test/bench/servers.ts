@@ -29,7 +29,10 @@ export const SERVERS: Readonly<Record<ServerName, { readonly start: Start; reado
     start: (scope, fate) => startIems(scope, fate),
     changed: 'as shipped; intake: a plugin that answers `check` with a quarantine, so that nothing is delivered',
   },
-  'iems-2-workers': { start: (scope, fate) => startIems(scope, fate, 2), changed: 'the same with `workers: 2`' },
+  'iems-2-workers': {
+    start: (scope, fate) => startIems(scope, fate, { workers: 2 }),
+    changed: 'the same with `workers: 2`',
+  },
   postfix: {
     start: (scope, fate) => startPostfix(scope, { fate: asPostfix(fate), settings: { message_size_limit: 0 } }),
     changed:

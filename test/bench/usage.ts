@@ -30,6 +30,11 @@ export function usageOf(leader: number): Usage {
   return { cpuSeconds: ticks / ticksPerSecond, residentBytes: pages * pageBytes, peakBytes: peak }
 }
 
+/** Processor seconds that processes, with their ended children, have used until now. */
+export function usageOfProcesses(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + (statOf(String(pid))?.ticks ?? 0), 0) / ticksPerSecond
+}
+
 function statOf(pid: string): { group: number; ticks: number; pages: number } | undefined {
   const text = read(`/proc/${pid}/stat`)
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')

@@ -8,6 +8,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { type Blobs, type ByteRange, IemsError, type Staged } from 'iems'
 import type { Connections } from './connections.ts'
+import { Together } from './reading.ts'
 
 export interface BlobsDeps {
   readonly connections: Connections
@@ -20,8 +21,10 @@ const LARGE = 'f'
 /** Up to so many octets a blob is small. */
 const SMALL_SIZE = 65_536
 const CHUNK = 262_144
-/** Blobs that are listed with one statement. */
+/** Blobs that are listed, or removed, with one statement. */
 const LISTED = 1000
+/** Blobs that are read with one statement: a few MB. */
+const MAX_OPENED = 50
 const DAY_MS = 86_400_000
 const TIME_DIGITS = 9
 const COUNT_DIGITS = 6
@@ -32,6 +35,16 @@ const OPEN = {
   name: 'blob',
   text: `select size, value is null as chunked, substring(value from $2::integer + 1 for $3::integer) as part
     from blobs where id = $1`,
+}
+const OPEN_ALL = {
+  name: 'blobs_whole',
+  text: 'select id, size, value is null as chunked, value as part from blobs where id = any($1::text[])',
+}
+const REMOVE = {
+  name: 'remove',
+  text: `with relaxed as (select set_config('synchronous_commit', 'off', true)),
+    gone as (delete from chunks where id = any($1::text[]))
+    delete from blobs using relaxed where id = any($1::text[])`,
 }
 /** Durable with the statement that keeps it, because the log is written in order. A crash before that may lose it. */
 const ADD_CHUNK = {
@@ -53,8 +66,26 @@ const KEEP = {
 }
 const KEPT = { name: 'kept', text: 'select id from blobs where id = $1' }
 
+/** A small blob's octets, or the size of one in chunks. */
+interface Opened {
+  readonly size: number
+  readonly chunked: boolean
+  readonly part: Buffer | null
+}
+
 export class PostgresBlobs implements Blobs {
   readonly #deps: BlobsDeps
+  readonly #wholes = new Together<string, Opened | undefined>({
+    answer: (ids) => this.#readWholes(ids),
+    most: MAX_OPENED,
+    parallel: 4,
+  })
+  /** One statement at a time: the removals that wait for it make one. */
+  readonly #removals = new Together<string, unknown>({
+    answer: (ids) => this.#deps.connections.query({ ...REMOVE, values: [ids] }),
+    most: LISTED,
+    parallel: 1,
+  })
   /** Tells this process's ids from those of others; within it the count does. */
   readonly #run = randomBytes(6).toString('hex')
   #count = 0
@@ -80,14 +111,24 @@ export class PostgresBlobs implements Blobs {
   }
 
   async *open(id: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
+    this.#deps.connections.check()
     const { start, end } = range ?? { start: 0, end: Number.POSITIVE_INFINITY }
-    const [row] = await this.#deps.connections.query<{ size: number; chunked: boolean; part: Buffer | null }>({
-      ...OPEN,
-      values: [id, Math.min(start, MOST), Math.max(0, Math.min(end - start, MOST))],
-    })
+    const row = await (range ? this.#part(id, range) : this.#wholes.ask(id))
     if (!row) throw new IemsError('IEMS_BLOB_MISSING', { id })
     if (row.chunked) yield* readChunks(this.#deps.connections, id, { start, end: Math.min(end, row.size) })
     else if (row.part && row.part.length > 0) yield row.part
+  }
+
+  async #part(id: string, { start, end }: ByteRange): Promise<Opened | undefined> {
+    const values = [id, Math.min(start, MOST), Math.max(0, Math.min(end - start, MOST))]
+    const [row] = await this.#deps.connections.query<Opened>({ ...OPEN, values })
+    return row
+  }
+
+  async #readWholes(ids: readonly string[]): Promise<(Opened | undefined)[]> {
+    const rows = await this.#deps.connections.query<Opened & { readonly id: string }>({ ...OPEN_ALL, values: [ids] })
+    const found = new Map(rows.map((row) => [row.id, row]))
+    return ids.map((id) => found.get(id))
   }
 
   async size(id: string): Promise<number> {
@@ -101,13 +142,8 @@ export class PostgresBlobs implements Blobs {
   }
 
   async remove(id: string): Promise<void> {
-    await this.#deps.connections.query({
-      name: 'remove',
-      text: `with relaxed as (select set_config('synchronous_commit', 'off', true)),
-        gone as (delete from chunks where id = $1)
-        delete from blobs using relaxed where id = $1`,
-      values: [id],
-    })
+    this.#deps.connections.check()
+    await this.#removals.ask(id)
   }
 
   async *list(after = ''): ReturnType<Blobs['list']> {

@@ -17,29 +17,35 @@ const MAX_GETS = 200
 const PARALLEL = 4
 const PAGE = 256
 
-interface Asked {
-  readonly key: Key
-  resolve(value: Value | undefined): void
+interface Asked<Q, A> {
+  readonly question: Q
+  resolve(answer: A): void
   reject(error: unknown): void
 }
 
-const nameOf = (key: Key): string => Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
+interface Company<Q, A> {
+  /** Answers in the order of the questions. */
+  answer(questions: readonly Q[]): Promise<readonly A[]>
+  /** Questions in one statement. */
+  readonly most: number
+  /** Statements at the same time. */
+  readonly parallel: number
+}
 
-/** Single records: those that are asked for in one turn of the event loop go together. */
-export class Getter {
-  readonly #connections: Connections
-  #asked: Asked[] = []
+/** Questions of one kind: those that come in one turn of the event loop, or while all statements run, go together. */
+export class Together<Q, A> {
+  readonly #company: Company<Q, A>
+  #asked: Asked<Q, A>[] = []
   #running = 0
   #isTurning = false
 
-  constructor(connections: Connections) {
-    this.#connections = connections
+  constructor(company: Company<Q, A>) {
+    this.#company = company
   }
 
-  async get(key: Key): Promise<Value | undefined> {
-    this.#connections.check()
+  ask(question: Q): Promise<A> {
     return new Promise((resolve, reject) => {
-      this.#asked.push({ key, resolve, reject })
+      this.#asked.push({ question, resolve, reject })
       void this.#go()
     })
   }
@@ -49,27 +55,56 @@ export class Getter {
     this.#isTurning = true
     await turn()
     this.#isTurning = false
-    while (this.#asked.length > 0 && this.#running < PARALLEL) {
+    const { most, parallel } = this.#company
+    while (this.#asked.length > 0 && this.#running < parallel) {
       this.#running++
-      void this.#read(this.#asked.splice(0, MAX_GETS)).finally(() => {
+      void this.#answer(this.#asked.splice(0, most)).finally(() => {
         this.#running--
         void this.#go()
       })
     }
   }
 
-  async #read(asked: readonly Asked[]): Promise<void> {
+  async #answer(asked: readonly Asked<Q, A>[]): Promise<void> {
     try {
-      const rows = await this.#connections.query<{ key: Buffer; value: Buffer }>({
-        name: 'get',
-        text: 'select key, value from records where key = any($1)',
-        values: [byteaArray(asked.map(({ key }) => key))],
+      const answers = await this.#company.answer(asked.map(({ question }) => question))
+      asked.forEach(({ resolve }, index) => {
+        resolve(answers[index] as A)
       })
-      const found = new Map(rows.map(({ key, value }) => [nameOf(key), value]))
-      for (const { key, resolve } of asked) resolve(found.get(nameOf(key)))
     } catch (error) {
       for (const { reject } of asked) reject(error)
     }
+  }
+}
+
+const nameOf = (key: Key): string => Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
+
+/** Single records. */
+export class Getter {
+  readonly #connections: Connections
+  readonly #together = new Together<Key, Value | undefined>({
+    answer: (keys) => this.#read(keys),
+    most: MAX_GETS,
+    parallel: PARALLEL,
+  })
+
+  constructor(connections: Connections) {
+    this.#connections = connections
+  }
+
+  async get(key: Key): Promise<Value | undefined> {
+    this.#connections.check()
+    return this.#together.ask(key)
+  }
+
+  async #read(keys: readonly Key[]): Promise<(Value | undefined)[]> {
+    const rows = await this.#connections.query<{ key: Buffer; value: Buffer }>({
+      name: 'get',
+      text: 'select key, value from records where key = any($1)',
+      values: [byteaArray(keys)],
+    })
+    const found = new Map(rows.map(({ key, value }) => [nameOf(key), value]))
+    return keys.map((key) => found.get(nameOf(key)))
   }
 }
 
