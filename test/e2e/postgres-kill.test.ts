@@ -58,6 +58,9 @@ async function startLoad(t: TestContext, url: string | readonly string[], primar
   const blows: number[] = []
   let count = 0
   let isOver = false
+  t.after(() => {
+    isOver = true
+  })
 
   const nodes = await Promise.all([1, 2].map(async () => ({ folder: await tempFolder(t), port: await freePort() })))
   const start = ({ folder, port }: (typeof nodes)[number]) => startProcess(t, folder, configText(url, port, sink.port))
@@ -103,7 +106,7 @@ async function startLoad(t: TestContext, url: string | readonly string[], primar
     },
     async more(least: number) {
       const wanted = acknowledged.size + least + Math.floor(Math.random() * 30)
-      const accepts = await until(() => acknowledged.size >= wanted, 60_000)
+      const accepts = await until(() => acknowledged.size >= wanted, 120_000)
       if (!accepts) assert.fail(`no server accepts mail\n${await whatIsLeft(primary(), servers)}`)
       await delay(Math.random() * 20)
     },

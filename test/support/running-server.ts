@@ -42,7 +42,7 @@ export interface Answers {
   readonly values: readonly any[]
 }
 
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 100_000
 
 /** Ports that no system gives to outgoing connections, which could take one before its server listens. */
 const [FIRST_PORT, LAST_PORT] = [10_000, 32_000]

@@ -7,6 +7,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { type Blobs, type ByteRange, IemsError, type Staged } from 'iems'
+import { plainArray } from './arrays.ts'
 import type { Connections } from './connections.ts'
 import { Together } from './reading.ts'
 
@@ -29,16 +30,17 @@ const DAY_MS = 86_400_000
 const TIME_DIGITS = 9
 const COUNT_DIGITS = 6
 /** The most octets that `substring` counts. */
-const MOST = 0x7fff_ffff
+const MOST = 0x7fff_fffe
 
+/** Each by its id, with what is asked of a small one; `offset 0` keeps it one look-up for each. */
 const OPEN = {
-  name: 'blob',
-  text: `select size, value is null as chunked, substring(value from $2::integer + 1 for $3::integer) as part
-    from blobs where id = $1`,
-}
-const OPEN_ALL = {
-  name: 'blobs_whole',
-  text: 'select id, size, value is null as chunked, value as part from blobs where id = any($1::text[])',
+  name: 'blobs_open',
+  text: `select b.size, b.chunked, b.part
+    from unnest($1::text[], $2::integer[], $3::integer[]) with ordinality as asked(id, start, octets, n)
+    left join lateral (
+      select size, value is null as chunked, substring(value from start + 1 for octets) as part
+      from blobs where blobs.id = asked.id offset 0
+    ) b on true order by n`,
 }
 const REMOVE = {
   name: 'remove',
@@ -66,17 +68,21 @@ const KEEP = {
 }
 const KEPT = { name: 'kept', text: 'select id from blobs where id = $1' }
 
-/** A small blob's octets, or the size of one in chunks. */
+interface Asked extends ByteRange {
+  readonly id: string
+}
+
+/** A small blob's octets, or the size of one in chunks; null: there is none. */
 interface Opened {
-  readonly size: number
+  readonly size: number | null
   readonly chunked: boolean
   readonly part: Buffer | null
 }
 
 export class PostgresBlobs implements Blobs {
   readonly #deps: BlobsDeps
-  readonly #wholes = new Together<string, Opened | undefined>({
-    answer: (ids) => this.#readWholes(ids),
+  readonly #opened = new Together<Asked, Opened>({
+    answer: (asked) => this.#open(asked),
     most: MAX_OPENED,
     parallel: 4,
   })
@@ -113,22 +119,17 @@ export class PostgresBlobs implements Blobs {
   async *open(id: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
     this.#deps.connections.check()
     const { start, end } = range ?? { start: 0, end: Number.POSITIVE_INFINITY }
-    const row = await (range ? this.#part(id, range) : this.#wholes.ask(id))
-    if (!row) throw new IemsError('IEMS_BLOB_MISSING', { id })
-    if (row.chunked) yield* readChunks(this.#deps.connections, id, { start, end: Math.min(end, row.size) })
-    else if (row.part && row.part.length > 0) yield row.part
+    const { size, chunked, part } = await this.#opened.ask({ id, start, end })
+    if (size === null) throw new IemsError('IEMS_BLOB_MISSING', { id })
+    if (chunked) yield* readChunks(this.#deps.connections, id, { start, end: Math.min(end, size) })
+    else if (part && part.length > 0) yield part
   }
 
-  async #part(id: string, { start, end }: ByteRange): Promise<Opened | undefined> {
-    const values = [id, Math.min(start, MOST), Math.max(0, Math.min(end - start, MOST))]
-    const [row] = await this.#deps.connections.query<Opened>({ ...OPEN, values })
-    return row
-  }
-
-  async #readWholes(ids: readonly string[]): Promise<(Opened | undefined)[]> {
-    const rows = await this.#deps.connections.query<Opened & { readonly id: string }>({ ...OPEN_ALL, values: [ids] })
-    const found = new Map(rows.map((row) => [row.id, row]))
-    return ids.map((id) => found.get(id))
+  #open(asked: readonly Asked[]): Promise<Opened[]> {
+    const ids = asked.map(({ id }) => id)
+    const starts = asked.map(({ start }) => Math.min(start, MOST))
+    const octets = asked.map(({ start, end }) => Math.max(0, Math.min(end - start, MOST)))
+    return this.#deps.connections.query({ ...OPEN, values: [ids, plainArray(starts), plainArray(octets)] })
   }
 
   async size(id: string): Promise<number> {

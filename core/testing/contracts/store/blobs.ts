@@ -53,6 +53,31 @@ export const BLOBS: readonly Promised[] = [
     },
   ],
   [
+    'blobs that are read and removed at the same time are not mixed up',
+    async ({ store }) => {
+      const sizes = [...Array.from({ length: 60 }, (_, index) => 10 + index), LARGE_SIZE]
+      const ids = await Promise.all(sizes.map((size) => kept(store, size)))
+      const missing = contentOf(store.blobs.open('nothing-of-ours'))
+      const [contents] = await Promise.all([
+        Promise.all(ids.map((id, start) => contentOf(store.blobs.open(id, { start, end: 1000 })))),
+        assert.rejects(missing, hasCode('IEMS_BLOB_MISSING')),
+      ])
+      contents.forEach((content, start) => {
+        assert.ok(
+          pattern(sizes[start] ?? 0)
+            .subarray(start, 1000)
+            .equals(content),
+        )
+      })
+      const [last, ...others] = ids.toReversed()
+      await Promise.all(others.map((id) => store.blobs.remove(id)))
+      assert.deepEqual(
+        (await Array.fromAsync(store.blobs.list())).map(({ id }) => id),
+        [last],
+      )
+    },
+  ],
+  [
     'all that was kept is listed with its age, from any place on, and what was not is not',
     async ({ store, elapse }) => {
       const ids: string[] = []
