@@ -103,9 +103,16 @@ export interface PrepareDeps {
 /** Everything but sending. Throws when the author's domain cannot be asked now. */
 export async function preparePost(
   { dns, site, now }: PrepareDeps,
-  given: { readonly list: MailingList; readonly message: Readable; readonly author: Author; readonly number: number },
+  given: {
+    readonly list: MailingList
+    readonly message: Readable
+    readonly author: Author
+    readonly number: number
+    /** Lines of the header that are added above the others. */
+    readonly seals?: readonly string[]
+  },
 ): Promise<Prepared> {
-  const { list, message, author, number } = given
+  const { list, message, author, number, seals = [] } = given
   const { settings, address } = list
   const root = await readStructure((range) => message.open(range), message.size)
   const sealed = isSealed(root, await startOf(message, root))
@@ -125,6 +132,7 @@ export async function preparePost(
     number,
     author,
     messageId,
+    seals,
     hash: settings.archive === 'none' ? undefined : hash,
     isRewritten: false,
     date: dateText({ at: now() }),

@@ -17,6 +17,8 @@ export interface PostFacts {
   readonly list: MailingList
   readonly site: string | undefined
   readonly number: number
+  /** Lines above all others. */
+  readonly seals?: readonly string[]
   /** Base32 of the SHA-1 of the Message-ID, when the list has an archive. */
   readonly hash: string | undefined
   readonly author: { readonly address: string; readonly name: string }
@@ -119,7 +121,7 @@ export function postHeader(fields: readonly RawField[], facts: PostFacts): strin
     ...(has('message-id') ? [] : [`Message-ID: ${facts.messageId}`]),
     ...(has('date') ? [] : [`Date: ${facts.date}`]),
   ]
-  return `${[...own, ...kept].join('\r\n')}\r\n\r\n`
+  return `${[...(facts.seals ?? []), ...own, ...kept].join('\r\n')}\r\n\r\n`
 }
 
 function givenReplyTo(fields: readonly RawField[]): string | undefined {

@@ -155,7 +155,8 @@ export class Posting {
       headers: delivery.headers,
       findings: delivery.message.findings,
     }
-    const post = await preparePost({ dns, site, now: clock.now }, { list, message, author, number })
+    const given = { list, message, author, number, seals: sealsOf(delivery) }
+    const post = await preparePost({ dns, site, now: clock.now }, given)
     if (list.settings.archive !== 'none' && !/^(?:yes|)$/i.test(delivery.headers.get('x-no-archive')[0] ?? 'no'))
       await archive?.keep(list, {
         hash: post.hash,
@@ -231,6 +232,17 @@ export class Posting {
       once: `acknowledge/${id}`,
     })
   }
+}
+
+const SEALS = ['ARC-Seal', 'ARC-Message-Signature', 'ARC-Authentication-Results']
+
+/** Lines of the ARC set that this server added for the delivery to the list: what it found on arrival (RFC 8617). */
+function sealsOf({ headers, message }: Delivery): readonly string[] {
+  return SEALS.flatMap((name) => {
+    const values = headers.get(name)
+    const added = values.slice(0, Math.max(0, values.length - message.headers.get(name).length))
+    return added.map((value) => `${name}: ${value.replaceAll('; ', ';\r\n ')}`)
+  })
 }
 
 /** Adds the Message-ID under which the archive finds the post. */

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { type TestContext, test } from 'node:test'
 import { dkim } from 'iems/plugins/dkim'
+import { lists } from 'iems/plugins/lists'
 import { missing } from 'iems/testing'
+import { runCommand } from '../support/lists.ts'
 import { fieldsOf, letter, startSenderAuth } from '../support/sender-auth.ts'
 
 const PYTHON = '/usr/bin/python3'
@@ -19,7 +21,10 @@ print((cv or b'none').decode())
 const STRANGER = letter('ann@a.test', ['Subject: to be forwarded', 'To: bob@here.test'])
 
 async function start(t: TestContext) {
-  const here = await startSenderAuth(t, { plugins: [dkim({ arc: { domain: 'here.test', channels: ['out'] } })] })
+  const here = await startSenderAuth(t, {
+    channels: { lists: lists() },
+    plugins: [dkim({ arc: { domain: 'here.test', channels: ['lists', 'out'] } })],
+  })
   const [line] = await here.command('dkim add', { arguments: ['here.test'], options: { selector: 'seal' } })
   const { name, record } = (line as unknown as { value: { name: string; record: string } }).value
   here.zone[`TXT ${name}`] = [record]
@@ -88,6 +93,30 @@ test('a list changes what was sealed on its way in, and seals it again; a forged
   assert.equal(says(left), 'pass')
   const forged = await posted(footed.replace('spf=', 'spf=pass x='))
   assert.equal(seals(forged).length, 1)
+})
+
+test('a post through a list has the seal of its arrival and that of the list: a receiver sees who wrote it', {
+  skip,
+}, async (t) => {
+  const { says, ...here } = await start(t)
+  const add = {
+    address: 'dev@here.test',
+    post: 'anyone',
+    explicit: 'no',
+    welcome: '',
+    footer: 'The list',
+    dmarc: 'none',
+  }
+  await runCommand(here, 'list add', add)
+  await runCommand(here, 'list join', { list: 'dev@here.test', address: 'bob@b.test' })
+  const { reply } = await here.send({ content: STRANGER, to: 'dev@here.test' })
+  assert.equal(reply.code, 250)
+  await here.deliver()
+  const { content = '' } = here.delivered.findLast(({ to }) => to.includes('bob@b.test')) ?? {}
+  assert.match(content, /^List-Id: [\s\S]*-- \r\nThe list/m)
+  assert.match(fieldsOf(content, 'ARC-Authentication-Results').join('\n'), /^i=2; \S+; arc=pass\ni=1; \S+; .*spf=/)
+  assert.match(seals(content).join('\n'), /^i=2; .*cv=pass[\s\S]*\ni=1; .*cv=none/)
+  assert.equal(says(content), 'pass')
 })
 
 test('mail of users who have logged in, and mail by other channels, is not sealed', { skip }, async (t) => {

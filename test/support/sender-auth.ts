@@ -34,6 +34,7 @@ export interface Settings {
   readonly zone?: Zone
   readonly options?: Omit<SenderAuthOptions, 'dns'>
   readonly plugins?: readonly PluginEntry[]
+  readonly channels?: TestKernelOptions['channels']
   /** Networks that the channel trusts. */
   readonly trusts?: string[]
   readonly kernel?: Omit<TestKernelOptions, 'plugins' | 'channels'>
@@ -61,7 +62,7 @@ export async function startSenderAuth(t: Pick<TestContext, 'after'>, settings: S
   const kernel = await createTestKernel(t, {
     ...settings.kernel,
     dns: source.dns,
-    channels: { in: clientChannel({ trusts: settings.trusts ?? [] }), out: out.entry },
+    channels: { ...settings.channels, in: clientChannel({ trusts: settings.trusts ?? [] }), out: out.entry },
     plugins: [entry, filter(), ...(settings.plugins ?? [])],
   })
 

@@ -12,7 +12,12 @@ import { page, pathOf, said, titleOf } from './layout.ts'
 import { GONE, LIMIT, type MemberPagesDeps, token } from './member-pages.ts'
 import { wordsOf } from './words.ts'
 
-const DELIVERY = { post: 'Every post', mime: 'Digest (MIME)', plain: 'Digest (plain text)', none: 'No mail' } as const
+export const DELIVERY = {
+  post: 'Every post',
+  mime: 'Digest (MIME)',
+  plain: 'Digest (plain text)',
+  none: 'No mail',
+} as const
 const LANGUAGE_NAMES = { en: 'English', de: 'Deutsch', fr: 'Français', es: 'Español' } as const
 const list = z.string().max(254)
 export const optionsForm = z

@@ -13,7 +13,7 @@ import { foldAddress } from '../records.ts'
 import { mustOwn } from './access.ts'
 import { page, pathOf } from './layout.ts'
 import type { MemberPagesDeps } from './member-pages.ts'
-import { type OptionsForm, optionFields, optionsForm, optionsIn } from './option-pages.ts'
+import { DELIVERY, type OptionsForm, optionFields, optionsForm, optionsIn } from './option-pages.ts'
 
 const MAX_ROWS = 100
 const MAX_FAULTS = 500
@@ -33,7 +33,7 @@ export function addRosterPages(deps: MemberPagesDeps): void {
 }
 
 const row = (found: MailingList, { address: one, name, delivery, bounce, moderated }: Member) =>
-  html`<li><a href="${pathOf(found)}/members/${encodeURIComponent(one)}">${one}</a><span class="t3 sm">${delivery}</span><span class="who">${[name, moderated ? 'moderated' : '', bounce && bounce.state !== 'counting' ? bounce.state : ''].filter(Boolean).join(', ')}</span></li>`
+  html`<li><a href="${pathOf(found)}/members/${encodeURIComponent(one)}">${one}</a><span class="t3 sm">${DELIVERY[delivery]}</span><span class="who">${[name, moderated ? 'moderated' : '', bounce && bounce.state !== 'counting' ? bounce.state : ''].filter(Boolean).join(', ')}</span></li>`
 
 async function membersPage({ roster }: MemberPagesDeps, found: MailingList, from: string): Promise<Html> {
   const members: Member[] = []
