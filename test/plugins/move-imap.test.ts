@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { CommandOutput } from '../../core/index.ts'
 import { secret } from '../../core/index.ts'
+import { levelStore } from '../../core/store/level/level.ts'
 import { hashPassword } from '../../plugins/directory/static/passwords.ts'
 import { move } from '../../plugins/gateway/move/index.ts'
 import { nameHere } from '../../plugins/gateway/move/sources/imap.ts'
@@ -155,7 +156,9 @@ test('an account of Cyrus comes as it is, without the prefix of its namespace', 
   }
   await old.logout()
   const server = { host: '127.0.0.1', port: cyrus.imap, tls: 'none' as const, login: 'name' as const }
-  const { command, port } = await createImapKernel(t, { plugins: [move({ server })] })
+  // The store in memory is for some thousand records.
+  const store = MESSAGES > 1000 ? await levelStore({ path: await tempFolder(t) }) : undefined
+  const { command, port } = await createImapKernel(t, { plugins: [move({ server })], ...(store ? { store } : {}) })
   const run = () => command('move imap', { values: { account: 'ann', keepUids: true }, input: 'secret\n' })
   const first = reportIn(await run())
   assert.deepEqual([first.messages, first.filed, first.problems], [MESSAGES, MESSAGES, []])
