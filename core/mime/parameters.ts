@@ -41,7 +41,7 @@ function unquoted(key: string, quoted: string): string {
   return quoted.replace(/\\(.)/g, '$1')
 }
 
-/** The further words of a name without quotes, which some programs write; other parameters stand behind a semicolon. */
+/** The further words of a name without quotes, which some programs write; other parameters follow a semicolon. */
 function wordsAt(field: string, piece: RegExp): string {
   const semicolon = field.indexOf(';', piece.lastIndex)
   const text = field.slice(piece.lastIndex, semicolon < 0 ? undefined : semicolon).trimEnd()

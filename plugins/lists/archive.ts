@@ -1,8 +1,8 @@
 /**
  * Archives in the mail store: an account of its own for each list, which no login opens, and a mailbox for each month.
  *
- * Invariants: a post stands in the archive once; its place is found by the hash of its Message-ID, which never changes,
- * so that links keep working after an import.
+ * Invariants: the archive holds a post once; its place is found by the hash of its Message-ID, which never changes, so
+ * that links keep working after an import.
  */
 import { unkey } from 'iems'
 import { readFields, textEntity } from 'iems/mime'

@@ -43,7 +43,7 @@ async function* one(octets: Buffer): AsyncGenerator<Buffer> {
 export interface Attached {
   readonly name: string
   readonly type: string
-  /** Shown where it stands in the text. */
+  /** Shown at its position in the text. */
   readonly contentId?: string
   /** ms since 1970. */
   readonly modified?: number

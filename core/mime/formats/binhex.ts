@@ -23,7 +23,7 @@ function crcOf(octets: Uint8Array): number {
   return crc
 }
 
-/** The octets that stand between the colons; undefined when there are more than `most`, or a wrong character. */
+/** The octets between the colons; undefined when there are more than `most`, or a wrong character. */
 function undo(text: Buffer, most: number): Buffer | undefined {
   const start = text.indexOf(COLON) + 1
   const values = new Int8Array(256).fill(-1)

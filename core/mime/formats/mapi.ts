@@ -40,7 +40,7 @@ export interface MapiProperty {
   readonly id: number
   readonly named?: { readonly guid: string; readonly id: number | string }
   readonly type: number
-  /** As they stand, without padding. */
+  /** As stored, without padding. */
   readonly values: readonly Buffer[]
 }
 

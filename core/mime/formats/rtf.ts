@@ -71,7 +71,7 @@ interface State extends Marks {
   /** `\htmlrtf`: of the RTF alone. */
   isRtfOnly: boolean
   codePage: number
-  /** Characters that stand behind a `\u` for readers without Unicode. */
+  /** Characters that follow a `\u` for readers without Unicode. */
   alternatives: number
 }
 

@@ -1,5 +1,5 @@
 /**
- * Files that stand in a text: uuencoded, in yEnc, or in BinHex, several in one body with text between them.
+ * Files within a text: uuencoded, in yEnc, or in BinHex, several in one body with text between them.
  *
  * The text is read once as it comes; a file that was found is opened by its place. Invariants: linear time and bounded
  * memory, whatever the text; a line that only begins like one costs nothing more; where one begins within another, the
@@ -27,7 +27,7 @@ export interface WrappedFile {
   readonly mode?: number
   /** All of it is there, and what its format says of size and check sum fits. */
   readonly isWhole: boolean
-  /** Of one part of a file in yEnc: where it stands in the file, and the size of that. */
+  /** Of one part of a file in yEnc: its position in the file, and the size of the file. */
   readonly part?: YencRange & { readonly number: number; readonly size: number }
 }
 
@@ -54,7 +54,7 @@ const COLON = 58
 /** Lines between the words that announce BinHex and its colon. */
 const MAX_BLANK = 5
 
-/** Finds files in yEnc, or all others: what stands in the octets of yEnc, and what hides behind a begun one, is seen by both. */
+/** Finds files in yEnc, or all others: both see the octets of a yEnc file, and the text after an unfinished one. */
 class Finder {
   readonly files: WrappedFile[] = []
   readonly #isYenc: boolean

@@ -15,7 +15,7 @@ export interface YencBegin {
   readonly total?: number
 }
 
-/** Where a part stands in the file, from 0, up to and without `end`. */
+/** The position of a part in the file, from 0, up to and without `end`. */
 export interface YencRange {
   readonly start: number
   readonly end: number

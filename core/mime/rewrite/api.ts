@@ -55,7 +55,7 @@ export interface NewPart {
   /** Content-ID, without angle brackets. */
   readonly id?: string
   readonly description?: string
-  /** For text of any type that is to be readable as it stands, such as BinHex, where its lines allow that. */
+  /** For text of any type that is to be readable without decoding, such as BinHex, where its lines allow that. */
   readonly encoding?: '7bit' | '8bit'
   /**
    * Text, octets, or a function that opens octets; it is called twice for text types and must give the same again. Of a
@@ -69,7 +69,7 @@ export interface PartChange {
   /** Parts inserted before it; beside the message itself everything moves into a new multipart/mixed. */
   readonly before?: readonly NewPart[]
   readonly after?: readonly NewPart[]
-  /** Parts that an HTML part shows: it stands with them in a multipart/related, which is made where it is in none. */
+  /** Parts that an HTML part shows: both are in a multipart/related, which is created if necessary. */
   readonly related?: readonly NewPart[]
   /** If nothing is left, an empty text/plain part takes its place. */
   readonly remove?: true

@@ -100,8 +100,8 @@ async function newMultipart(
 const EIGHT_BIT = /^content-transfer-encoding: 8bit\r?$/im
 
 /**
- * A part as it would stand in a message, its header first, for content that is put together from parts: what an attached
- * message holds. Throws TypeError as `rewriteMime` does.
+ * A part with its header, as in a message, for content that is put together from parts, such as an attached message.
+ * Throws TypeError as `rewriteMime` does.
  */
 export async function writePart(part: NewPart): Promise<() => AsyncIterable<Uint8Array>> {
   return contentOf(NOTHING, piecesOf(await newPart(part, [])))

@@ -1,5 +1,5 @@
 /**
- * `iems attachments`: the files of a message in whatever format they stand, and links.
+ * `iems attachments`: the files of a message in any format, and links.
  */
 import { type Command, type CommandOutput, defineCommand, escapeLine, formatSize, type Queue } from 'iems'
 import { baseName, gather, type Rewritable, readStructure } from 'iems/mime'

@@ -1,5 +1,5 @@
 /**
- * The files of a message in whatever format they stand: the one model that reading, rules, lists and saving use.
+ * The files of a message in any format: the one model that reading, rules, lists and saving use.
  *
  * Invariants: a part or a file in a text that is larger than `maxFile` is not taken apart; the number of files and the
  * octets of one file in memory are bounded; nothing is changed here.
@@ -33,7 +33,7 @@ export interface FoundFile extends FileContent {
   readonly path: string
   readonly format: Format
   readonly facts: FileFacts
-  /** The part that it is, or stands in. */
+  /** The part that it is, or that holds it. */
   readonly placed: Placed
 }
 

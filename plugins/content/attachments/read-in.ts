@@ -212,7 +212,7 @@ async function readWinmail(reading: Reading, placed: Placed, root: MimePart): Pr
   if (after.length > 0) addAfter(reading, placed, after)
 }
 
-/** A text part as it is, to stand in another multipart. */
+/** A text part unchanged, for another multipart. */
 function keptText({ message }: Reading, part: MimePart): NewPart | undefined {
   const source = createSources(message)(part)
   if (!partBody(source, part)) return undefined

@@ -47,6 +47,6 @@ export function obstacleIn(root: MimePart): string | undefined {
   return undefined
 }
 
-/** Whether a part stands in the content itself, outside of attached messages. */
+/** Whether a part belongs to the message itself, not to an attached one. */
 export const isReachable = ({ within, part }: Placed): boolean =>
   part.within === undefined && within.every(({ type }) => type === 'multipart')

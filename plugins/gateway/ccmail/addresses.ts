@@ -45,7 +45,7 @@ export function toInternet(text: string, rule: AddressRule): string | undefined 
   return `${quoted([...words, ...office].join(rule.separator))}@${rule.domain}`
 }
 
-/** Words divided by the separator; one that stands in a word is doubled. */
+/** Words divided by the separator; one within a word is doubled. */
 const worded = (part: string, separator: string) =>
   part
     .replaceAll(separator, separator + separator)

@@ -33,7 +33,7 @@ export function readNdl(text: string): NotesLink | undefined {
     const [, inside, between] = TAGS[name].exec(text) ?? []
     return (inside ?? between ?? '').trim()
   }
-  // `OF` and `ON` stand before the halves of a UNID.
+  // `OF` and `ON` precede the halves of a UNID.
   const id = (name: keyof typeof TAGS) =>
     [...value(name).matchAll(/(?:^|[:-])(?:O[FN])?([0-9a-f]{8})/gi)]
       .map(([, digits]) => digits)

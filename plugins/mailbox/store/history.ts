@@ -1,7 +1,7 @@
 /**
  * The history of an account: each email and each mailbox at its last change, and those that have gone.
  *
- * Invariants: an object stands in the log once, at the modseq of its last change, in the commit of that change; removed
+ * Invariants: the log holds an object once, at the modseq of its last change, in the commit of that change; removed
  * objects stay in the log until the sweep raises the account's `forgotten` above it; a state before that cannot be
  * continued from.
  */

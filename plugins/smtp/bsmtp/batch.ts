@@ -1,8 +1,8 @@
 /**
  * The batch itself (RFC 2442): the client's side of an SMTP session, written as if every command had succeeded.
  *
- * Invariants: content is dot-stuffed with every line ended by CRLF, or stands behind BDAT octet by octet; the memory
- * that a batch takes does not depend on its size.
+ * Invariants: content is dot-stuffed with every line ended by CRLF, or follows BDAT octet by octet; the memory that a
+ * batch takes does not depend on its size.
  */
 import { DotStuffer } from '../out/api.ts'
 

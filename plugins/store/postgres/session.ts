@@ -119,7 +119,7 @@ export class Session {
     } = typeof statement === 'string' ? { name: undefined, text: statement } : statement
     try {
       const config = { text, ...(name === undefined ? {} : { name }) }
-      // Without values several statements may stand in one text; then the last one's rows count.
+      // Without values one text may hold several statements; then the last one's rows count.
       const result: pg.QueryResult<R> | pg.QueryResult<R>[] =
         own.length === 0
           ? await this.#client.query<R>(config)

@@ -60,7 +60,9 @@ export interface Table<Row extends PageSchema, Filter extends PageSchema> {
   readonly filter?: Filter
   rows(filter: Out<Filter>, cursor: string | undefined): Promise<Rows<StandardSchemaV1.InferInput<Row>>>
   readonly actions?: readonly TableAction[]
-  /** Text about a row, such as the source of a message, shown as it stands when the row is opened; undefined: it is gone. */
+  /**
+   * Text about a row, such as the source of a message, shown verbatim when the row is opened; undefined: it is gone.
+   */
   preview?(id: string): Promise<string | undefined>
 }
 

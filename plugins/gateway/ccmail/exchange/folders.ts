@@ -3,8 +3,8 @@
  * not deliver), `bad` (what could not be read).
  *
  * Invariants: a file in `out` appears with its whole content, under its name, by a rename; a file in `in` is touched
- * only when it has not changed for a while and no lock stands beside it; a file leaves `in` after its last message has
- * been accepted, permanently refused, or moved to `bad`.
+ * only when it has not changed for a while and has no lock file beside it; a file leaves `in` after its last message
+ * has been accepted, permanently refused, or moved to `bad`.
  */
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'

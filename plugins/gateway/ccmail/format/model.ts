@@ -5,7 +5,7 @@ export interface CcItem {
   readonly kind: ItemKind
   /** Title of a text, name of a file. */
   readonly title: string
-  /** Date and time behind a file's name, as they stand. */
+  /** Date and time after a file's name, as written. */
   readonly stamp?: string
   /** Octets. */
   readonly size: number
@@ -18,7 +18,7 @@ export interface CcMessage {
   readonly to: readonly string[]
   readonly cc: readonly string[]
   readonly bcc: readonly string[]
-  /** As it stands: only an administrator knows its order and zone. */
+  /** As written: only an administrator knows its order and zone. */
   readonly date: string
   readonly subject: string
   readonly priority?: string

@@ -166,7 +166,7 @@ async function indexed(handle: FileHandle, { path, folder, from, start, end, see
     folder === undefined
       ? placesOf(labels)
       : { places: [{ name: folder }], flags: status.includes('R') ? ['\\Seen'] : [] }
-  // Gmail's own id stands in the From_ line.
+  // The From_ line holds Gmail's own id.
   const [, gmail] = /^From (\d{10,})@xxx /.exec(from) ?? []
   const digest = createHash('sha256')
     .update(`${folder ?? ''}\n`)

@@ -1,5 +1,5 @@
 /**
- * The elements of a DXL file that stand below the database (or the single document), one after another.
+ * The elements of a DXL file below the database (or the single document), one after another.
  *
  * Invariants: one element is held at a time, within a limit of its text; files, MIME and what else may be large is left
  * in the file. DXL is often one long line, so nothing here depends on lines.

@@ -163,7 +163,7 @@ function damage(error: unknown): Damaged {
 }
 
 interface Marks {
-  /** Where the mark stands in each sector. */
+  /** Position of the mark in each sector. */
   readonly first: number
   /** Where the original nibble of a sector is kept: an octet, and whether in its high half. */
   place(sector: number): readonly [at: number, isHigh: boolean]

@@ -22,7 +22,7 @@ export interface NsfHeader {
   readonly template?: string
   /** The template that it inherits its design from. */
   readonly inherits?: string
-  /** Title, categories and templates as they stand. */
+  /** Title, categories and templates, undecoded. */
   readonly info: string
   /** Note ids by their place: log2 of the class, plus 1. */
   readonly special: readonly number[]

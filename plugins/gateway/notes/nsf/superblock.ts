@@ -22,10 +22,10 @@ export interface Superblock {
 const SUMMARY = { header: 224, size: 14 }
 const OTHER = { header: 70, size: 6 }
 const PAGE = { summary: 8206, other: 8198 }
-/** A description of a bitmap; they stand between the pages and the RRV bucket. */
+/** A description of a bitmap; they are between the pages and the RRV bucket. */
 const BITMAP = 20
 const RRV_SIZE = 4096
-/** Descriptors of a summary page that lies elsewhere, and what stands before them. */
+/** Descriptors of a summary page that lies elsewhere, and the octets before them. */
 const PAGED = { count: 567, header: 250 }
 
 /** The valid superblock with the highest write count. */

@@ -176,7 +176,7 @@ class CdReader {
     if (!this.hotspots.includes('file')) this.lost.set(what, (this.lost.get(what) ?? 0) + 1)
   }
 
-  /** The icon of a file is a picture with its name; the file itself stands there instead. */
+  /** The icon of a file is a picture with its name; the file itself is there instead. */
   private add(inline: Inline): void {
     if (!this.hotspots.includes('file')) (this.link ?? this.level).inlines.push(inline)
   }

@@ -6,7 +6,7 @@ import { escapeHtml } from 'iems'
 import { fromHtml } from 'iems/mime'
 import type { Block, Inline, RichText, TextStyle } from './model.ts'
 
-/** How an image or a file is written where it stands. */
+/** How an image or a file is written at its position. */
 export interface Places {
   /** The content id of an image, by its place among the images. */
   image(octets: Buffer): string

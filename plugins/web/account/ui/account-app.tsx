@@ -106,7 +106,7 @@ export function AccountApp({ account, reload }: { readonly account: Shown; reloa
   useEffect(() => {
     document.title = `${t(`page.${page.id}`)} · ${t('title')}`
     main.current?.scrollTo(0, 0)
-    // On phones the pages stand in a row.
+    // On phones the pages are in a row.
     document.querySelector('.nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' })
   }, [page.id])
   useEffect(() => {

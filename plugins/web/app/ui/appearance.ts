@@ -1,5 +1,5 @@
 /**
- * Light or dark, and how close the rows stand: the system's choice until the person makes one.
+ * Light or dark, and how close the rows are: the system's choice until the person makes one.
  */
 export type Theme = 'system' | 'light' | 'dark'
 export type Density = 'comfortable' | 'compact'

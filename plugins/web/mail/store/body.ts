@@ -31,7 +31,7 @@ function unsubscribeOf(urls: readonly string[] | null | undefined, post: string 
 
 const SHOWN_IMAGE = /^image\/(?:png|jpe?g|gif|webp|avif|bmp)$/
 
-/** Images that stand between the texts of a message (Apple Mail), with an id of their own where they have none. */
+/** Images between the texts of a message (Apple Mail), with an id of their own where they have none. */
 const inlineImages = (parts: readonly Part[], attachments: readonly Part[]): readonly Part[] =>
   parts
     .filter(({ type, blobId }) => SHOWN_IMAGE.test(type) && !attachments.some((other) => other.blobId === blobId))

@@ -16,7 +16,7 @@ export const WINDOW = 60
 /** Maximum rows cached outside the window. */
 const MAX_ROWS = 3000
 
-/** The subject and the text around the words of a search, with the words in `<mark>`; null where none stands. */
+/** The subject and the text around the words of a search, with the words in `<mark>`; null where there is none. */
 export interface Hit {
   readonly subject: string | null
   readonly preview: string | null

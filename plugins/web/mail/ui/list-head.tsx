@@ -129,7 +129,7 @@ function ShareButton({ list: { key } }: { readonly list: ConversationList }) {
   )
 }
 
-/** Searches that stand in the tree anyway. */
+/** Searches that are in the tree anyway. */
 const isOfTree = (query: string): boolean => query === 'is:starred' || /^label:\S+$/.test(query)
 
 function KeepSearch({ query }: { readonly query: string }) {

@@ -1,5 +1,5 @@
 /**
- * Searches that stand among the mailboxes, by the choice of the person on this device.
+ * Searches shown among the mailboxes, by the choice of the person on this device.
  */
 import { useSyncExternalStore } from 'react'
 

@@ -1,6 +1,6 @@
 /**
- * Lists that are kept elsewhere (RFC 6134): the test valid_ext_list. The match type `:list` stands in match.ts, and
- * redirect with the other actions.
+ * Lists that are kept elsewhere (RFC 6134): the test valid_ext_list. The match type `:list` is in match.ts, and
+ * redirect is with the other actions.
  */
 import type { Extension } from '../language.ts'
 

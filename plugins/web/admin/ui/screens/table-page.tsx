@@ -213,7 +213,7 @@ interface PreviewProps {
   onClose(): void
 }
 
-/** The text as it stands: nothing of it is interpreted. */
+/** The text verbatim: nothing of it is interpreted. */
 function Preview({ page, id, children, onClose }: PreviewProps) {
   const preview = useApi<{ text: string }>(`/api/v1/pages/${page.id}/preview${query({ row: id })}`)
   return (
