@@ -189,9 +189,9 @@ function serve(plain: Socket, options: SinkOptions, record: { sessions: SinkSess
   say(greeting)
 }
 
-/** Waits for a condition that a test expects, five seconds at most. */
+/** Waits for a condition that a test expects, a minute at most. */
 export async function until(condition: () => boolean, what = 'what was waited for'): Promise<void> {
-  for (const end = Date.now() + 5000; !condition(); ) {
+  for (const end = Date.now() + 60_000; !condition(); ) {
     if (Date.now() > end) throw new Error(`${what} did not happen`)
     await new Promise((again) => setTimeout(again, 5))
   }
