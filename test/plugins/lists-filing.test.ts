@@ -10,6 +10,7 @@ import { createTestKernel } from 'iems/testing'
 import * as z from 'zod'
 import { Archive } from '../../plugins/lists/archive.ts'
 import { messageIdHash } from '../../plugins/lists/content.ts'
+import { readMbox } from '../../plugins/lists/import/mbox.ts'
 import { Lists } from '../../plugins/lists/index.ts'
 import { MailQuery, type MailQueryApi, MailStore, type MailStoreApi } from '../../plugins/mailbox/store/api.ts'
 import { runCommand } from '../support/lists.ts'
@@ -97,6 +98,17 @@ test('an import cut off at any commit is completed by its repetition: no post is
     assert.ok(found && found !== 'removed')
     assert.equal(messageIdHash((await (await archive.email(found.email))?.field('message-id')) ?? ''), hash)
   }
+})
+
+test('a post of an mbox has a bound in lines as well as in octets', async () => {
+  const start = Buffer.from('From a@far.test Mon Feb  3 10:00:00 2025\n')
+  const posts = readMbox(
+    (async function* () {
+      yield start
+      for (let block = 0; block <= 10; block++) yield Buffer.alloc(100_000, '\n')
+    })(),
+  )
+  await assert.rejects(Array.fromAsync(posts), /The post at line 1 has more than 1000000 lines/)
 })
 
 test('an import of many: progress, a line for each fault, and the others count; all are found by their words', async (t) => {

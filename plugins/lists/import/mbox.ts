@@ -1,7 +1,7 @@
 /**
  * Posts of an mbox, as Mailman's archives have them, one after the other.
  *
- * Invariants: only one post is held, and no more than MAX_POST octets of it; lines that mboxrd marked are as they were.
+ * Invariants: only one post is held, and no more than MAX_POST octets and MAX_LINES lines of it; lines that mboxrd marked are as they were.
  */
 import { readDate } from 'iems/mime'
 
@@ -15,6 +15,8 @@ export interface MboxPost {
 }
 
 const MAX_POST = 64 * 1024 * 1024
+/** An empty line takes memory too. */
+const MAX_LINES = 1_000_000
 
 /** Start of a post: after a blank line, with an address and a day of the week. */
 const START = /^From \S{1,400}\s{1,10}(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[ ,]/
@@ -35,8 +37,9 @@ export async function* readMbox(input: AsyncIterable<Uint8Array>): AsyncGenerato
       first = number
       received = readDate(line.slice(line.search(/\s(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[ ,]/)))?.at
     } else if (lines) {
-      size += line.length
+      size += line.length + 2
       if (size > MAX_POST) throw new Error(`The post at line ${first} has more than ${MAX_POST} octets`)
+      if (lines.length >= MAX_LINES) throw new Error(`The post at line ${first} has more than ${MAX_LINES} lines`)
       lines.push(line.replace(/^>(>*From )/, '$1'))
     }
     isAfterBlank = line === ''
