@@ -127,7 +127,8 @@ function findSame(emails: readonly AccountEmail[], wanted: Received): AccountEma
 }
 
 /** Whether an email keeps its position in every order but those by flags. */
-const isInPlace = (pair: Pair): pair is Pair<AccountEmail> => pair[0]?.thread === pair[1].thread
+const isInPlace = (pair: Pair): pair is Pair<AccountEmail> =>
+  pair[0]?.thread === pair[1].thread && pair[0]?.received === pair[1].received
 
 /** Whether a result holds the same emails after changes in place. */
 const isKept = ({ condition, order }: KnownResult, pairs: readonly Pair<AccountEmail>[]): boolean =>
