@@ -51,7 +51,7 @@ async function startPushService(t: Pick<TestContext, 'after'>) {
 
 test('snooze, labels, shared mailboxes and contacts in a browser', {
   skip: missing(CHROMIUM),
-  timeout: 150_000,
+  timeout: 290_000,
 }, async (t) => {
   const here = await startWebMail(t, { push: { allow: ['127.0.0.0/8'] } })
   const browser = await startBrowser(t)
@@ -194,6 +194,15 @@ test('snooze, labels, shared mailboxes and contacts in a browser', {
       await page.getByText(/^(You do not have the right|The server refuses)/).waitFor()
       await shared.waitFor()
       assert.deepEqual(await look(page, 'shared-1280'), [])
+      // A search beside it is one in that mailbox.
+      await page.getByLabel('Search mail of bob@here.test').fill(subject)
+      await page.keyboard.press('Enter')
+      await page.getByRole('heading', { name: 'Results · bob@here.test' }).waitFor()
+      await shared.waitFor()
+      await page
+        .locator('h2:has-text("bob@here.test") + ul')
+        .getByRole('link', { name: /^Inbox/ })
+        .click()
       // With more rights she moves it into her own Archive, and takes it back.
       await bob.page.getByLabel('Rights of Ann Ekström').selectOption('write')
       await until(bob.page, `document.querySelector('.shares select')?.value === 'write'`)

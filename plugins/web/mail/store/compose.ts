@@ -34,6 +34,8 @@ export interface Draft {
   readonly answers?: { readonly id: string; readonly keyword: '$answered' | '$forwarded' }
   /** The last stored form on the server. */
   readonly emailId?: string
+  /** Sent as soon as the server is reached. */
+  readonly isWaiting?: boolean
   /** An answer in which nothing has been written yet: it is not kept. */
   readonly isFresh?: boolean
 }
@@ -117,6 +119,14 @@ export const isUntouched = (draft: Draft, plain: string): boolean =>
   (draft.to.length + draft.cc.length + draft.bcc.length + draft.attachments.length === 0 &&
     draft.subject === '' &&
     plain.trim() === '')
+
+/** Whether a message whose sending got no answer was sent after all. */
+export async function isSent(store: MailStore, { emailId }: Draft): Promise<boolean> {
+  if (emailId === undefined) return false
+  const [got] = await store.client.call(['Email/get', { ids: [emailId], properties: ['keywords'] }])
+  const [email] = (got?.list ?? []) as { readonly keywords: Readonly<Record<string, true>> }[]
+  return email !== undefined && !email.keywords.$draft
+}
 
 function emailOf(
   draft: Draft,

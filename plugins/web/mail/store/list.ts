@@ -9,7 +9,8 @@ import { EMAIL_PROPERTIES, type Email } from './objects.ts'
 
 export type ListKey =
   | { readonly kind: 'mailbox'; readonly id: string }
-  | { readonly kind: 'search'; readonly query: string }
+  /** `account`: of another person whose mailboxes are searched. */
+  | { readonly kind: 'search'; readonly query: string; readonly account?: string }
 
 /** Rows asked for at a time. */
 export const WINDOW = 60

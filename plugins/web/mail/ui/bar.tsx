@@ -120,9 +120,16 @@ function Search({ list, inboxId }: { readonly list: ListKey; readonly inboxId: s
   const query = list.kind === 'search' ? list.query : ''
   const [text, setText] = useState(query)
   useEffect(() => setText(query), [query])
+  // Beside another person's mailbox, their mailboxes are searched.
+  const { shared } = useApplication()
+  const other = shared.find(({ client, mailboxes }) =>
+    list.kind === 'search' ? client.account === list.account : mailboxes.has(list.id),
+  )
+  const label = other ? t('search.of', { owner: other.owner }) : t('search')
   const submit = (event: FormEvent) => {
     event.preventDefault()
-    if (text.trim() !== '') go({ kind: 'search', query: text.trim() })
+    const account = other?.client.account
+    if (text.trim() !== '') go({ kind: 'search', query: text.trim(), ...(account === undefined ? {} : { account }) })
     else if (inboxId) go({ kind: 'mailbox', id: inboxId })
   }
   return (
@@ -130,8 +137,8 @@ function Search({ list, inboxId }: { readonly list: ListKey; readonly inboxId: s
       <Icon name="search" small />
       <input
         type="search"
-        aria-label={t('search')}
-        placeholder={t('search')}
+        aria-label={label}
+        placeholder={label}
         title={t('search.help')}
         value={text}
         onChange={({ target }) => setText(target.value)}

@@ -32,8 +32,10 @@ export function Composer({ draft: first, onClose, onReopen }: ComposerProps) {
   const [size, setSize] = useState<'normal' | 'large' | 'folded'>('normal')
   const rests = useRef<Rests>({ to: '', cc: '', bcc: '' })
   const uploads = useUploads(now, change)
-  const { error, isBusy, close, discard, send } = useSending({ of: drafting, uploads, rests, onClose, onReopen })
+  const { error, isBusy, close: end, discard, send } = useSending({ of: drafting, uploads, rests, onClose, onReopen })
 
+  // A waiting message is still to be sent: its window only folds.
+  const close = () => (draft.isWaiting ? setSize('folded') : end())
   const title = draft.subject || t('compose.new')
   return (
     <section
@@ -95,6 +97,7 @@ export function Composer({ draft: first, onClose, onReopen }: ComposerProps) {
         </div>
         <EditorField first={first} editor={editor} onInput={touched} onFiles={uploads.add} />
         <Attachments draft={draft} uploading={uploads.running} onChange={change} />
+        {draft.isWaiting ? <Waiting onStop={() => change({ isWaiting: false })} /> : null}
         <Complaint
           error={error ?? (uploads.error ? { text: uploads.error } : undefined)}
           onSendAnyway={() => void send(undefined, true)}
@@ -262,6 +265,16 @@ function Complaint({ error, onSendAnyway }: { readonly error: SendError | undefi
     </p>
   )
 }
+
+const Waiting = ({ onStop }: { onStop(): void }) => (
+  <p className="note warn" role="status">
+    <Icon name="offline" />
+    <span className="grow">{t('compose.waiting')}</span>
+    <button type="button" className="btn link" onClick={onStop}>
+      {t('compose.waiting.stop')}
+    </button>
+  </p>
+)
 
 const savingText = (saving: Saving): string =>
   saving === 'no'

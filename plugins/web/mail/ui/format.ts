@@ -8,20 +8,43 @@ const DAY_MS = 86_400_000
 const KNOWN_ROLES = ['inbox', 'snoozed', 'drafts', 'sent', 'archive', 'junk', 'trash']
 
 const dayOf = (date: Date): number => new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime()
-const format = (date: Date, options: Intl.DateTimeFormatOptions) =>
-  new Intl.DateTimeFormat(locale(), options).format(date)
 
-export const clock = (date: Date): string => format(date, { hour: 'numeric', minute: '2-digit' })
+const STYLES = {
+  clock: { hour: 'numeric', minute: '2-digit' },
+  weekday: { weekday: 'short' },
+  day: { day: 'numeric', month: 'short' },
+  date: { year: 'numeric', month: 'short', day: 'numeric' },
+  month: { month: 'long' },
+  yearMonth: { month: 'long', year: 'numeric' },
+  full: { dateStyle: 'full', timeStyle: 'short' },
+  medium: { dateStyle: 'medium', timeStyle: 'short' },
+  weekdayTime: { weekday: 'short', hour: 'numeric', minute: '2-digit' },
+} as const satisfies Record<string, Intl.DateTimeFormatOptions>
+
+/** Makes a value at its first use. */
+function once<T>(make: () => T): () => T {
+  let made: T | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}
+
+/** Creating a format costs more than drawing a row. The language stays until the page is loaded again. */
+const formats = once(
+  () => new Map(Object.entries(STYLES).map(([name, options]) => [name, new Intl.DateTimeFormat(locale(), options)])),
+)
+const format = (date: Date, style: keyof typeof STYLES): string => formats().get(style)?.format(date) ?? ''
+
+export const clock = (date: Date): string => format(date, 'clock')
 
 /** Today the clock, within a week the weekday, then the date. */
 export function shortTime(iso: string, now = new Date()): string {
   const date = new Date(iso)
   const days = Math.round((dayOf(now) - dayOf(date)) / DAY_MS)
   if (days === 0) return clock(date)
-  if (days > 0 && days < 7) return format(date, { weekday: 'short' })
-  return date.getFullYear() === now.getFullYear()
-    ? format(date, { day: 'numeric', month: 'short' })
-    : format(date, { year: 'numeric', month: 'short', day: 'numeric' })
+  if (days > 0 && days < 7) return format(date, 'weekday')
+  return date.getFullYear() === now.getFullYear() ? format(date, 'day') : format(date, 'date')
 }
 
 /** The group of a time in a list: today, yesterday, this week, then its month. */
@@ -31,7 +54,7 @@ export function dayGroup(iso: string, now = new Date()): string {
   if (days <= 0) return t('day.today')
   if (days === 1) return t('day.yesterday')
   if (days < 7) return t('day.week')
-  return format(date, { month: 'long', ...(date.getFullYear() === now.getFullYear() ? {} : { year: 'numeric' }) })
+  return format(date, date.getFullYear() === now.getFullYear() ? 'month' : 'yearMonth')
 }
 
 /** With the time after a weekday or a date. */
@@ -47,13 +70,12 @@ export function soonTime(iso: string, now = new Date()): string {
   const days = Math.round((dayOf(date) - dayOf(now)) / DAY_MS)
   if (days === 0) return clock(date)
   if (days === 1) return t('day.tomorrow', { time: clock(date) })
-  return days > 0 && days < 7 ? weekdayTime(date) : `${format(date, { day: 'numeric', month: 'short' })} ${clock(date)}`
+  return days > 0 && days < 7 ? weekdayTime(date) : `${format(date, 'day')} ${clock(date)}`
 }
 
-export const fullTime = (iso: string): string => format(new Date(iso), { dateStyle: 'full', timeStyle: 'short' })
-export const quoteTime = (iso: string): string => format(new Date(iso), { dateStyle: 'medium', timeStyle: 'short' })
-export const weekdayTime = (date: Date): string =>
-  format(date, { weekday: 'short', hour: 'numeric', minute: '2-digit' })
+export const fullTime = (iso: string): string => format(new Date(iso), 'full')
+export const quoteTime = (iso: string): string => format(new Date(iso), 'medium')
+export const weekdayTime = (date: Date): string => format(date, 'weekdayTime')
 
 const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte']
 export function octets(count: number): string {

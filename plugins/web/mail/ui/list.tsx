@@ -115,7 +115,8 @@ export function useListName({ key }: ConversationList): string {
   if (key.kind === 'search') {
     if (key.query === 'is:starred') return t('role.starred')
     const keyword = /^label:(\S+)$/.exec(key.query)?.[1]
-    if (keyword === undefined) return t('search.results')
+    if (keyword === undefined)
+      return store.owner === undefined ? t('search.results') : `${t('search.results')} · ${store.owner}`
     return labelName(store.labels.find((label) => label.keyword === keyword) ?? { keyword, name: keyword })
   }
   const mailbox = store.mailboxes.get(key.id)

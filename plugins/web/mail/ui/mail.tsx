@@ -86,10 +86,10 @@ export function Mail({ store, onEnded }: MailProps) {
   )
 }
 
-/** The store that has a list's mailbox; searches are in the account's own. */
+/** The store of a list's mailbox or search. */
 function storeOf({ home, shared }: Application, listKey: string | undefined): MailStore {
-  const { id } = listKey === undefined ? {} : (JSON.parse(listKey) as { readonly id?: string })
-  return (id === undefined ? undefined : shared.find(({ mailboxes }) => mailboxes.has(id))) ?? home
+  const { id = '', account } = (listKey === undefined ? {} : JSON.parse(listKey)) as Readonly<Record<string, string>>
+  return shared.find(({ client, mailboxes }) => client.account === account || mailboxes.has(id)) ?? home
 }
 
 /** The application in another person's mailbox: answers are the account's own. */

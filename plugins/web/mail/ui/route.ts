@@ -1,6 +1,6 @@
 /**
- * Where the person is, kept in the address's fragment: `#/box/ID/THREAD` or `#/find/QUERY/THREAD`, `#/settings/PAGE`,
- * `#/contacts`.
+ * Where the person is, kept in the address's fragment: `#/box/ID/THREAD`, `#/find/QUERY/THREAD`, in the mailboxes of
+ * another person `#/find@ACCOUNT/QUERY/THREAD`, `#/settings/PAGE`, `#/contacts`.
  */
 import { useSyncExternalStore } from 'react'
 import type { ListKey } from '../store/list.ts'
@@ -32,14 +32,18 @@ export function readRoute(hash: string): Route {
       ? { kind: 'mailbox', id: value }
       : kind === 'find' && value !== ''
         ? { kind: 'search', query: value }
-        : undefined
+        : kind?.startsWith('find@') && value !== ''
+          ? { kind: 'search', query: value, account: kind.slice('find@'.length) }
+          : undefined
   return { list, threadId: threadId || undefined }
 }
 
 export const useHash = (): string => useSyncExternalStore(subscribe, () => location.hash)
 
 export const hrefOf = (list: ListKey): string =>
-  list.kind === 'mailbox' ? `#/box/${encodeURIComponent(list.id)}` : `#/find/${encodeURIComponent(list.query)}`
+  list.kind === 'mailbox'
+    ? `#/box/${encodeURIComponent(list.id)}`
+    : `#/find${list.account === undefined ? '' : `@${list.account}`}/${encodeURIComponent(list.query)}`
 
 export function go(list: ListKey, threadId?: string): void {
   const base = hrefOf(list)

@@ -1,9 +1,11 @@
 /** Ends of a composer: the draft is stored or discarded, or the message is sent. */
-import { type RefObject, useState } from 'react'
+import { type RefObject, useEffect, useState } from 'react'
 import { t } from '../../app/ui/language.ts'
-import { type Draft, discardDraft, isUntouched, sendDraft } from '../store/compose.ts'
+import { Failure } from '../store/client.ts'
+import { type Draft, discardDraft, isSent, isUntouched, sendDraft } from '../store/compose.ts'
+import type { MailStore, Status } from '../store/mail-store.ts'
 import { nameOf } from '../store/objects.ts'
-import { useApplication } from './application.ts'
+import { useApplication, useStore } from './application.ts'
 import { forgetDraft } from './draft-box.ts'
 import { weekdayTime } from './format.ts'
 import { firstObjection, speaksOfFiles } from './send-checks.ts'
@@ -23,6 +25,9 @@ export interface SendError {
   readonly isAboutFiles?: boolean
 }
 
+/** Between attempts to send a waiting message. */
+const RETRY_MS = 15_000
+
 interface SendingProps {
   readonly of: ReturnType<typeof useDraft>
   readonly uploads: ReturnType<typeof useUploads>
@@ -34,7 +39,8 @@ interface SendingProps {
 export function useSending({ of, uploads, rests, onClose, onReopen }: SendingProps) {
   const app = useApplication()
   const { store, say } = app
-  const { editor, now, current, save, stop } = of
+  const { draft, editor, now, current, save, stop, change } = of
+  useStore(store)
   const [error, setError] = useState<SendError>()
   const [isBusy, setIsBusy] = useState(false)
 
@@ -53,9 +59,7 @@ export function useSending({ of, uploads, rests, onClose, onReopen }: SendingPro
     stop()
     const thrown = current()
     onClose()
-    await forgetDraft(thrown.key)
-    await discardDraft(store, thrown).catch(() => undefined)
-    const { emailId: _, ...again } = thrown
+    const again = await forgotten(store, thrown)
     say({ text: t('done.discarded'), undo: async () => onReopen(again) })
   }
   const send = async (sendAt?: Date, withoutFiles = false) => {
@@ -71,24 +75,52 @@ export function useSending({ of, uploads, rests, onClose, onReopen }: SendingPro
       await uploads.all()
       const objection = await firstObjection(app, current())
       if (objection !== undefined) throw new Error(objection)
-      await save()
+      // An earlier attempt may have arrived although its answer was lost.
+      const isThere = now.current.isWaiting === true && (await isSent(store, now.current))
+      if (!isThere) await save()
+      const takeBack = isThere ? undefined : await sendDraft(store, now.current, sendAt)
       stop()
-      const sent = now.current
-      const takeBack = await sendDraft(store, sent, sendAt)
+      const { isWaiting: _, ...sent } = now.current
       await forgetDraft(sent.key)
+      // The page connects again as well.
+      if (store.status === 'offline') dispatchEvent(new Event('online'))
       const names = [...sent.to, ...sent.cc, ...sent.bcc].map(nameOf).join(', ')
+      const undo = async () => {
+        await takeBack?.()
+        onReopen(sent)
+      }
       say({
         text: sendAt ? t('done.scheduled', { when: weekdayTime(sendAt) }) : t('done.sent', { names }),
-        undo: async () => {
-          await takeBack()
-          onReopen(sent)
-        },
+        ...(takeBack ? { undo } : {}),
       })
       onClose()
     } catch (cause) {
-      setError({ text: t('compose.not-sent', { why: (cause as Error).message }) })
       setIsBusy(false)
+      if (cause instanceof Failure && cause.kind === 'offline' && !sendAt) {
+        store.setStatus('offline')
+        return change({ isWaiting: true })
+      }
+      change({ isWaiting: false })
+      setError({ text: t('compose.not-sent', { why: (cause as Error).message }) })
     }
   }
+  useWaiting(draft.isWaiting === true && !isBusy, store.status, () => void send(undefined, true))
   return { error, isBusy, close, discard, send }
+}
+
+/** Discards a draft here and on the server. Returns it as it is opened again. */
+async function forgotten(store: MailStore, thrown: Draft): Promise<Draft> {
+  await forgetDraft(thrown.key)
+  await discardDraft(store, thrown).catch(() => undefined)
+  const { emailId: _, ...again } = thrown
+  return again
+}
+
+/** Sends a waiting message when the server is reached, or might be. */
+function useWaiting(isWaiting: boolean, status: Status, send: () => void): void {
+  useEffect(() => {
+    if (!isWaiting) return
+    const timer = setTimeout(send, status === 'live' ? 0 : RETRY_MS)
+    return () => clearTimeout(timer)
+  }, [isWaiting, status])
 }

@@ -28,6 +28,7 @@ export const texts: Readonly<Record<keyof typeof english, string>> = {
   account: 'Konto von {{user}}',
   compose: 'Schreiben',
   search: 'E-Mail durchsuchen',
+  'search.of': 'E-Mail von {{owner}} durchsuchen',
   'search.short': 'Suche',
   'search.clear': 'Suche löschen',
   'search.help':
@@ -235,6 +236,8 @@ export const texts: Readonly<Record<keyof typeof english, string>> = {
   'compose.forgotten': 'Der Text spricht von einem Anhang, aber es ist keiner da.',
   'compose.send-anyway': 'Ohne senden',
   'compose.not-sent': 'Nicht gesendet: {{why}}',
+  'compose.waiting': 'Der Server ist nicht erreichbar. Dies wird gesendet, sobald er es ist.',
+  'compose.waiting.stop': 'Nicht senden',
   'compose.restored': 'Ein unfertiger Entwurf ist wieder offen.',
   'compose.wrote': 'Am {{when}} schrieb {{who}}:',
   'compose.forwarded': 'Weitergeleitete Nachricht von {{who}}, {{when}}:',

@@ -27,6 +27,7 @@ export const texts = {
   account: 'Account of {{user}}',
   compose: 'Compose',
   search: 'Search mail',
+  'search.of': 'Search mail of {{owner}}',
   'search.short': 'Search',
   'search.clear': 'Clear search',
   'search.help':
@@ -233,6 +234,8 @@ export const texts = {
   'compose.forgotten': 'The text speaks of an attachment, but there is none.',
   'compose.send-anyway': 'Send without',
   'compose.not-sent': 'Not sent: {{why}}',
+  'compose.waiting': 'The server is not reached. This is sent as soon as it is.',
+  'compose.waiting.stop': 'Do not send',
   'compose.restored': 'A draft that was not finished is open again.',
   'compose.wrote': 'On {{when}}, {{who}} wrote:',
   'compose.forwarded': 'Forwarded message of {{who}}, {{when}}:',
