@@ -122,7 +122,7 @@ SyncState *
 }
 
 async function uidlsOf(t: TestContext, port: number) {
-  const client = await connectLineClient(t, port)
+  const client = await connectLineClient(t, port, { timeout: 30_000 })
   const lines: string[] = []
   await client.line()
   for (const command of ['USER ann', 'PASS secret']) {
@@ -137,7 +137,7 @@ async function uidlsOf(t: TestContext, port: number) {
 
 /** Sends each command, and returns all that the server says from the login on. */
 async function sieveTalk(t: TestContext, port: number, commands: readonly string[]): Promise<string> {
-  const client = await connectLineClient(t, port)
+  const client = await connectLineClient(t, port, { timeout: 30_000 })
   const said: string[] = []
   const answer = async () => {
     for (let line = await client.line(); ; line = await client.line()) {
