@@ -144,7 +144,8 @@ test('a crash between the content of a message and its acceptance loses no accep
   const [writer] = await postgres.query<{ pid: number }>(
     `select pid from pg_stat_activity where backend_type = 'walwriter'`,
   )
-  process.kill(writer?.pid ?? 0, 'SIGSTOP')
+  assert.ok(writer)
+  process.kill(writer.pid, 'SIGSTOP')
   const staged = await stage()
   await postgres.kill()
   await postgres.start()
