@@ -226,7 +226,7 @@ export const texts: Readonly<Record<keyof typeof english, string>> = {
   'compose.link.ask': 'Adresse des Links',
   'compose.link.set': 'Link setzen',
   'compose.saved': 'Gespeichert {{time}}',
-  'compose.kept': 'Auf diesem Gerät gespeichert',
+  'compose.kept': 'Auf diesem Gerät gesichert',
   'compose.saving': 'Wird gespeichert',
   'compose.remove': '{{name}} entfernen',
   'compose.uploading': '{{name}} wird hochgeladen',
