@@ -52,7 +52,9 @@ export function ListHead(props: ListHeadProps) {
       ) : (
         <ShareButton list={list} />
       )}
-      {list.key.kind === 'search' && list.key.account === undefined && !isOfTree(list.key.query) ? <KeepSearch query={list.key.query} /> : null}
+      {list.key.kind === 'search' && list.key.account === undefined && !isOfTree(list.key.query) ? (
+        <KeepSearch query={list.key.query} />
+      ) : null}
       <span className="sm t3">{list.isLoaded ? t('conversations', { count: list.total }) : ''}</span>
     </div>
   )
