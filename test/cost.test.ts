@@ -22,6 +22,8 @@ const MAX_RATIO = 3
 const TRIES = 4
 /** The cost of four times the input, which decides: 4 by linear time, 16 by the square. */
 const DECISIVE_RATIO = 8
+/** Ms of four times the input from which a larger one is not tried. */
+const DEAR_MS = 500
 /** Words of a reader that are combined. */
 const WORDS = 7
 
@@ -61,7 +63,10 @@ async function isLinear(target: FuzzTarget, make: Make): Promise<boolean> {
     const large = await least(target, make(size * 2), tries)
     if (large < TOO_SMALL_MS || large < MAX_RATIO * (await least(target, make(size), tries))) return true
   }
-  return (await least(target, make(size * 4), 3)) < DECISIVE_RATIO * (await least(target, make(size), 3))
+  const four = await least(target, make(size * 4), 3)
+  if (four < DECISIVE_RATIO * (await least(target, make(size), 3))) return true
+  // Pieces that are put together in a buffer of bounded size cost their square only up to that size.
+  return four < DEAR_MS && (await least(target, make(size * 16), 3)) < DECISIVE_RATIO * four
 }
 
 async function* slowUnits(target: FuzzTarget): AsyncGenerator<string> {

@@ -62,11 +62,19 @@ function* rootProblems(name: string, { xmlns, version, baseProfile, x, y }: Read
   if (x !== undefined || y !== undefined) yield 'the root must not have the attributes x and y'
 }
 
+/** The beginnings of what follows each `url(`, without a quotation mark. */
+const urlsIn = (value: string): readonly string[] =>
+  value
+    .toLowerCase()
+    .split('url(')
+    .slice(1)
+    .map((rest) => rest.trimStart().replace(/^["']/, '').trimStart())
+
 function* attributeProblems(attributes: Readonly<Record<string, string>>) {
   for (const [name, value] of Object.entries(attributes)) {
     if (/^on/i.test(name)) yield `the attribute ${name} is not allowed`
     if (/^(?:xlink:)?(?:href|src)$/i.test(name) && !value.startsWith('#')) yield `${name} refers to another file`
-    if (/url\(\s*["']?(?!\s*["']?#)/i.test(value)) yield `${name} refers to another file`
+    if (urlsIn(value).some((url) => !url.startsWith('#'))) yield `${name} refers to another file`
   }
 }
 

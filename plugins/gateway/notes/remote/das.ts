@@ -50,6 +50,13 @@ export async function openDas(location: Location): Promise<NotesArchive> {
   }
 }
 
+/** The UNID at the end of a message's address. */
+function unidOf(href: string): string | undefined {
+  const [path = ''] = href.split('?', 1)
+  const last = (path.endsWith('/') ? path.slice(0, -1) : path).slice(-32)
+  return /^[0-9A-F]{32}$/i.test(last) ? last.toUpperCase() : undefined
+}
+
 class DasArchive {
   readonly problems = new Problems()
   readonly folders: NotesFolder[] = []
@@ -83,8 +90,8 @@ class DasArchive {
     for (let page = 0; page < MAX_PAGES; page++) {
       const found = messageList.parse(await this.#json(`${list}?ps=${PAGE}&page=${page}`))
       for (const one of found) {
-        const unid = (/([0-9A-F]{32})\/?(?:\?.*)?$/i.exec(one.href)?.[1] ?? '').toUpperCase()
-        if (unid === '') {
+        const unid = unidOf(one.href)
+        if (unid === undefined) {
           this.problems.add(`${one.href} is no address of a message`)
           continue
         }
