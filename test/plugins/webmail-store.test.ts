@@ -147,8 +147,11 @@ test('only what is in sight is loaded: of 150 conversations those at the end, no
   assert.equal(store.list?.total, 0)
   await undo()
   assert.deepEqual(counts(), [150, 0])
+  // What is in another mailbox as well stays there.
+  const [kept] = (await ann.one('Email/query', { filter: { inMailbox: inbox }, limit: 1 })).ids
+  await ann.one('Email/set', { update: { [kept]: { [`mailboxIds/${archive}`]: true } } })
   assert.equal(await destroyAll(store, watch()), 150)
-  assert.deepEqual(counts(), [0, 0])
+  assert.deepEqual(counts(), [0, 1])
 })
 
 test('a draft is stored, replaced, sent, and taken back', async (t) => {

@@ -86,13 +86,21 @@ const accounts = (from: MailStore, to: MailStore) => ({
 export const moveToRole = async (store: MailStore, threadIds: readonly string[], role: string): Promise<Undo> =>
   moveTo(store, threadIds, await mailboxWithRole(store, role))
 
+/** The Email/set that deletes emails from a mailbox: those that are in another one as well only leave it. */
+export function deletion(emails: readonly Pick<Email, 'id' | 'mailboxIds'>[], here: string): Json {
+  const inHere = emails.filter(({ mailboxIds }) => mailboxIds[here])
+  const [others, only] = [inHere.filter(isElsewhere), inHere.filter((email) => !isElsewhere(email))]
+  return {
+    destroy: only.map(({ id }) => id),
+    update: Object.fromEntries(others.map(({ id }) => [id, { [`mailboxIds/${here}`]: null }])),
+  }
+}
+const isElsewhere = ({ mailboxIds }: Pick<Email, 'mailboxIds'>) => Object.keys(mailboxIds).length > 1
+
 /** Deletes the emails of conversations in the list's mailbox permanently. */
 export async function destroy(store: MailStore, threadIds: readonly string[]): Promise<void> {
   const here = store.list?.key.kind === 'mailbox' ? store.list.key.id : ''
-  const ids = emailsIn(store, threadIds)
-    .filter(({ mailboxIds }) => mailboxIds[here])
-    .map(({ id }) => id)
-  const calls = [['Email/set', { destroy: ids }] as const]
+  const calls = [['Email/set', deletion(emailsIn(store, threadIds), here)] as const]
   await store.update(new Map(), new Set(threadIds), { calls, snoozes: new Map() })
 }
 

@@ -4,7 +4,7 @@
  * Invariants: emails that arrive later are left alone; a stopped change keeps its completed batches, and its undo
  * reverts them.
  */
-import type { Undo } from './actions.ts'
+import { deletion, type Undo } from './actions.ts'
 import { type Json, throwRefusal } from './client.ts'
 import type { MailStore } from './mail-store.ts'
 import type { Email } from './objects.ts'
@@ -100,8 +100,12 @@ async function revert(store: MailStore, back: ReadonlyMap<string, Json>): Promis
 /** Deletes all emails of the open list permanently. Returns their number. */
 export async function destroyAll(store: MailStore, watch: ManyWatch): Promise<number> {
   const ids = await idsOf(store, store.list?.filter ?? {}, watch.signal)
+  const here = store.list?.key.kind === 'mailbox' ? store.list.key.id : ''
   try {
-    return await inBatches(ids, watch, (batch) => set(store, { destroy: batch }))
+    return await inBatches(ids, watch, async (batch) => {
+      const [got] = await store.client.call(['Email/get', { ids: batch, properties: ['id', 'mailboxIds'] }])
+      await set(store, deletion((got?.list ?? []) as Known[], here))
+    })
   } finally {
     await store.sync()
   }
