@@ -70,9 +70,14 @@ for (const workers of [1, 2])
 
     const filler = join(disk, 'filler')
     await fillDisk(filler)
-    const full = await send('no room')
-    assert.equal(full.code, 75)
-    assert.match(full.out, /^452 4\.3\.1 /)
+    // The server looks at the free space once a second: a message that comes sooner may still find room.
+    let early = 0
+    await until(async () => {
+      const { code, out } = await send('no room')
+      if (code === 0) early++
+      else assert.match(out, /^452 4\.3\.1 /)
+      return code === 75
+    })
     // The first change finds no room and makes the server give the reserve up.
     let step = 0
     await until(
@@ -94,6 +99,6 @@ for (const workers of [1, 2])
 
     await rm(filler)
     await until(async () => (await send('room again')).code === 0)
-    await until(async () => (await client.command('STATUS INBOX (MESSAGES)')).join().includes('MESSAGES 3'))
+    await until(async () => (await client.command('STATUS INBOX (MESSAGES)')).join().includes(`MESSAGES ${3 + early}`))
     await until(() => exists(join(disk, 'data/reserve')))
   })
