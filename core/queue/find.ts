@@ -166,7 +166,7 @@ async function read(
 }
 
 /** Whether the name of a lane decides alone, so that deliveries can be passed over and counted without reading them. */
-export const isOfLanes = ({ message, from, recipient, scheduled }: QueueFilter): boolean =>
+const isOfLanes = ({ message, from, recipient, scheduled }: QueueFilter): boolean =>
   message === undefined && from === undefined && recipient === undefined && scheduled === undefined
 
 /** Every delivery that the filter matches, without the first `skip`. */

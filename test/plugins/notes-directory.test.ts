@@ -100,7 +100,7 @@ test("LDIF of Domino's LDAP is read as well: forwarding addresses are aliases, d
   const changed = await run('notes directory', [path])
   assert.deepEqual([changed.last.add, changed.last.change], [0, 1])
   assert.equal((await Array.fromAsync(api.members((await api.byName('group', 'sales'))?.id ?? ''))).length, 1)
-  // A Notes name is found by itself: the person may be called otherwise here, and somebody else as in Notes.
+  // The Notes name decides: the account may have another display name, and another account that of Notes.
   await api.change(
     [
       { set: ann?.id ?? '', to: { displayName: 'Ann Jones (married)' } },

@@ -5,7 +5,7 @@ import { replyChecker } from './smtp-talk.ts'
 /** A body above the limit for records, so that files and chunks are killed as well. */
 const LARGE = 100_000
 
-/** Sends messages with the next numbers until the connection or the numbers end; tells which were answered 250. */
+/** Sends messages with the next numbers until the connection or the numbers end. Reports each number answered 250. */
 export async function send(
   port: number,
   next: () => number | undefined,

@@ -10,7 +10,7 @@ import { Icon } from '../../app/ui/icon.tsx'
 import { t } from '../../app/ui/language.ts'
 import { WindowedList } from '../../app/ui/windowed-list.tsx'
 import { api, query } from './api.ts'
-import { count } from './format.ts'
+import { count, moment } from './format.ts'
 import { Empty, Failed, Ghost } from './parts.tsx'
 
 export interface Column<Row> {
@@ -25,6 +25,17 @@ export interface Column<Row> {
   show(row: Row): ReactNode
   /** The words of the sentence that a screen reader reads. Default: what is shown, when it is text. */
   say?(row: Row): string
+}
+
+/** The column with the time of an entry's last change. */
+export const MODIFIED: Column<{ readonly modified: number }> = {
+  id: 'modified',
+  title: t('Changed'),
+  width: '108px',
+  isNumber: true,
+  isWide: true,
+  sorts: true,
+  show: ({ modified }) => moment(modified),
 }
 
 export interface DataTableProps<Row extends { readonly id: string }> {

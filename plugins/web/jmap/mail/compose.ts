@@ -8,10 +8,10 @@ import { Readable } from 'node:stream'
 import MimeNode from 'nodemailer/lib/mime-node'
 import * as z from 'zod'
 import { invalidProperties } from '../errors.ts'
-import { fieldsGiven, fieldsOf, type NewField } from './header-values.ts'
+import { addressList, fieldsGiven, fieldsOf, type NewField } from './header-values.ts'
+import { PART_PROPERTIES } from './parts.ts'
 
-const address = z.strictObject({ name: z.string().max(1000).nullish(), email: z.string().max(1000) })
-const addresses = z.array(address).max(5000).nullish()
+const addresses = addressList.nullish()
 const ids = z.array(z.string().max(998)).max(1000).nullish()
 const part: z.ZodType<NewPart> = z.lazy(() =>
   z.looseObject({
@@ -47,19 +47,8 @@ export interface NewPart {
   /** `header:` properties. */
   readonly [property: string]: unknown
 }
-const PART_PROPERTIES = [
-  'partId',
-  'blobId',
-  'size',
-  'name',
-  'type',
-  'charset',
-  'disposition',
-  'cid',
-  'language',
-  'location',
-  'subParts',
-]
+/** `headers` is only read: a client sets fields one by one. */
+const NEW_PART_PROPERTIES: readonly string[] = PART_PROPERTIES.filter((name) => name !== 'headers')
 
 const newEmail = z.looseObject({
   mailboxIds: z.record(z.string(), z.literal(true)),
@@ -120,7 +109,7 @@ function checkParts({ bodyStructure, textBody, htmlBody, attachments, bodyValues
     const refuse = (why: string, name = property) => {
       throw invalidProperties([name], why)
     }
-    const unknown = Object.keys(one).find((name) => !PART_PROPERTIES.includes(name) && !name.startsWith('header:'))
+    const unknown = Object.keys(one).find((name) => !NEW_PART_PROPERTIES.includes(name) && !name.startsWith('header:'))
     if (unknown !== undefined) refuse(`A part cannot have ${unknown}`, `${property}/${unknown}`)
     if (type && one.type && one.type.toLowerCase() !== type) refuse(`The part must be ${type}`)
     if (one.partId && one.blobId) refuse('A part has a partId or a blobId, not both')

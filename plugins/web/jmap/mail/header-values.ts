@@ -42,8 +42,8 @@ const OF_PARTS: Readonly<Record<string, string>> = {
 
 const text = z.string().max(100_000)
 const address = z.strictObject({ name: z.string().max(1000).nullish(), email: z.string().max(1000) })
-const addresses = z.array(address).max(5000)
-const group = z.strictObject({ name: z.string().max(1000).nullish(), addresses })
+export const addressList = z.array(address).max(5000)
+const group = z.strictObject({ name: z.string().max(1000).nullish(), addresses: addressList })
 const texts = z.array(z.string().max(2000)).max(1000)
 
 const plain = (given: string) => given.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ').trim()
@@ -53,13 +53,13 @@ function written({ name, email }: z.output<typeof address>): string {
   const mailbox = plain(email)
   return name ? `${phrase(name)} <${mailbox}>` : mailbox
 }
-const list = (given: z.output<typeof addresses>) => given.map(written).join(', ')
+const list = (given: z.output<typeof addressList>) => given.map(written).join(', ')
 
 /** The value in each form. Throws `ZodError`; a date that cannot be read is undefined. */
 const WRITERS: Readonly<Record<Form, (given: unknown) => string | undefined>> = {
   Raw: (given) => encodeWords(plain(text.parse(given))),
   Text: (given) => encodeWords(plain(text.parse(given))),
-  Addresses: (given) => list(addresses.parse(given)),
+  Addresses: (given) => list(addressList.parse(given)),
   GroupedAddresses: (given) =>
     z
       .array(group)
@@ -93,20 +93,25 @@ function readProperty(property: string): HeaderProperty {
   }
 }
 
+type Properties = Readonly<Record<string, unknown>>
+
+/** The fields that properties other than `header:` ones give, in lower case. */
+const fieldsBy = (given: Properties, fields: Readonly<Record<string, string>>): string[] =>
+  Object.entries(fields).flatMap(([property, field]) => (given[property] == null ? [] : [field]))
+
 /**
- * The fields of an email, or (with `isPart`) of one of its parts, from its `header:` properties. `taken`: fields that the email has already,
- * in lower case. Throws `invalidProperties` for a field that two properties name, and for those that the server writes.
+ * The fields of an email, or (with `isPart`) of one of its parts, from its `header:` properties. `taken`: fields that
+ * the email has already, in lower case. Throws `invalidProperties` for a field that two properties name, and for those
+ * that the server writes.
  */
 export function fieldsOf(
-  given: Readonly<Record<string, unknown>>,
+  given: Properties,
   {
     isPart = false,
     taken = new Set<string>(),
   }: { readonly isPart?: boolean; readonly taken?: ReadonlySet<string> } = {},
 ): readonly NewField[] {
-  const named = new Set(taken)
-  for (const [property, field] of Object.entries(isPart ? OF_PARTS : CONVENIENT))
-    if (given[property] !== undefined && given[property] !== null) named.add(field)
+  const named = new Set([...taken, ...fieldsBy(given, isPart ? OF_PARTS : CONVENIENT)])
   const fields: NewField[] = []
   for (const [property, value] of Object.entries(given)) {
     if (!property.startsWith('header:') || value === null || value === undefined) continue
@@ -125,10 +130,10 @@ export function fieldsOf(
 }
 
 /** The fields that an email's own properties give, in lower case. */
-export const fieldsGiven = (email: Readonly<Record<string, unknown>>): ReadonlySet<string> =>
+export const fieldsGiven = (email: Properties): ReadonlySet<string> =>
   new Set([
-    ...Object.entries(CONVENIENT).flatMap(([property, field]) => (email[property] == null ? [] : [field])),
-    ...Object.keys(email).flatMap((property) =>
-      property.startsWith('header:') ? [(property.split(':')[1] ?? '').toLowerCase()] : [],
-    ),
+    ...fieldsBy(email, CONVENIENT),
+    ...Object.keys(email)
+      .filter((property) => property.startsWith('header:'))
+      .map((property) => (property.split(':')[1] ?? '').toLowerCase()),
   ])

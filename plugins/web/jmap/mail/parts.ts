@@ -114,7 +114,7 @@ function place(one: BodyPart, { index, multipart, inAlternative, lists }: Place)
   if ((!lists.text || !lists.html) && isInlineMedia(one.type)) lists.attachments.push(one)
 }
 
-const PART_PROPERTIES = [
+export const PART_PROPERTIES = [
   'partId',
   'blobId',
   'size',

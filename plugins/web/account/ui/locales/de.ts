@@ -1,21 +1,11 @@
 /** Texts in German. */
 import type { Catalogue } from '../../../app/ui/language.ts'
+import { shared } from '../../../app/ui/locales/de.ts'
 
 export const texts: Catalogue = {
+  ...shared,
   title: 'Konto',
-  'theme.toggle': 'Hell oder dunkel',
-  'sign-in': 'Anmelden',
   'sign-in.for': 'Konto bei {{host}}',
-  'sign-in.address': 'Adresse oder Name',
-  'sign-in.password': 'Passwort',
-  'sign-in.show': 'Passwort zeigen',
-  'sign-in.hide': 'Passwort verbergen',
-  'sign-in.code': 'Code des zweiten Faktors',
-  'sign-in.code.hint': 'Sechs Ziffern aus Ihrer Authenticator-App',
-  'sign-in.wrong': 'Adresse und Passwort passen nicht zusammen.',
-  'sign-in.ended': 'Ihre Anmeldung ist beendet.',
-  'sign-in.offline': 'Der Server ist nicht erreichbar.',
-  'sign-in.passkey': 'Mit Passkey anmelden',
   leave: 'Abmelden',
   'to-mail': 'Zur Mail',
   close: 'Schließen',

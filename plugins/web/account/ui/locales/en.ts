@@ -1,19 +1,10 @@
 /** Texts in English. */
+import { shared } from '../../../app/ui/locales/en.ts'
+
 export const texts = {
+  ...shared,
   title: 'Account',
-  'theme.toggle': 'Light or dark',
-  'sign-in': 'Sign in',
   'sign-in.for': 'Account at {{host}}',
-  'sign-in.address': 'Address or name',
-  'sign-in.password': 'Password',
-  'sign-in.show': 'Show password',
-  'sign-in.hide': 'Hide password',
-  'sign-in.code': 'Code of the second factor',
-  'sign-in.code.hint': 'Six digits, from your authenticator app',
-  'sign-in.wrong': 'Address and password do not fit.',
-  'sign-in.ended': 'Your login has ended.',
-  'sign-in.offline': 'The server cannot be reached.',
-  'sign-in.passkey': 'Sign in with a passkey',
   leave: 'Sign out',
   'to-mail': 'To the mail',
   close: 'Close',

@@ -1,23 +1,13 @@
 /** The frame, and the screens Today, Trace and Queue, in German. The key of a text is its English sentence. */
+import { shared } from '../../../app/ui/locales/de.ts'
 import { manage } from './de-manage.ts'
 import { system } from './de-system.ts'
 
 export const texts: Readonly<Record<string, string>> = {
+  ...shared,
   ...manage,
   ...system,
-  'sign-in': 'Anmelden',
   'sign-in.for': 'Verwaltung von {{host}}',
-  'sign-in.address': 'Adresse oder Name',
-  'sign-in.password': 'Passwort',
-  'sign-in.show': 'Passwort zeigen',
-  'sign-in.hide': 'Passwort verbergen',
-  'sign-in.code': 'Code des zweiten Faktors',
-  'sign-in.code.hint': 'Sechs Ziffern aus Ihrer Authenticator-App',
-  'sign-in.passkey': 'Mit Passkey anmelden',
-  'sign-in.wrong': 'Adresse und Passwort passen nicht zusammen.',
-  'sign-in.ended': 'Ihre Anmeldung ist beendet.',
-  'sign-in.offline': 'Der Server ist nicht erreichbar.',
-  'theme.toggle': 'Hell oder dunkel',
   Administration: 'Verwaltung',
   'There is no such screen': 'Diese Seite gibt es nicht',
   'Your role includes no part of the administration.': 'Ihre Rolle umfasst keinen Teil der Verwaltung.',

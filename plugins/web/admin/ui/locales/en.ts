@@ -1,16 +1,7 @@
 /** English texts whose keys are names. All others are their own keys. */
+import { shared } from '../../../app/ui/locales/en.ts'
+
 export const texts = {
-  'sign-in': 'Sign in',
+  ...shared,
   'sign-in.for': 'Administration of {{host}}',
-  'sign-in.address': 'Address or name',
-  'sign-in.password': 'Password',
-  'sign-in.show': 'Show password',
-  'sign-in.hide': 'Hide password',
-  'sign-in.code': 'Code of the second factor',
-  'sign-in.code.hint': 'Six digits, from your authenticator app',
-  'sign-in.passkey': 'Sign in with a passkey',
-  'sign-in.wrong': 'Address and password do not fit.',
-  'sign-in.ended': 'Your login has ended.',
-  'sign-in.offline': 'The server cannot be reached.',
-  'theme.toggle': 'Light or dark',
 }

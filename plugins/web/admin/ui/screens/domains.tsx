@@ -7,8 +7,8 @@ import { Dialog } from '../../../app/ui/dialog.tsx'
 import { Icon } from '../../../app/ui/icon.tsx'
 import { t } from '../../../app/ui/language.ts'
 import { api, stream } from '../api.ts'
-import { type Column, DataTable } from '../data-table.tsx'
-import { count, moment } from '../format.ts'
+import { type Column, DataTable, MODIFIED } from '../data-table.tsx'
+import { count } from '../format.ts'
 import { Copy, Failed, Ghost, Head, type Mark, SearchField, Station } from '../parts.tsx'
 import { go, usePlace, useShell } from '../shell.ts'
 import { useApi } from '../use-api.ts'
@@ -32,15 +32,7 @@ const COLUMNS: readonly Column<Domain>[] = [
     sorts: true,
     show: ({ name }) => name,
   },
-  {
-    id: 'modified',
-    title: t('Changed'),
-    width: '108px',
-    isNumber: true,
-    isWide: true,
-    sorts: true,
-    show: ({ modified }) => moment(modified),
-  },
+  MODIFIED,
 ]
 
 export function Domains() {

@@ -5,7 +5,7 @@
 import { useCallback, useState } from 'react'
 import { Icon } from '../../../app/ui/icon.tsx'
 import { t } from '../../../app/ui/language.ts'
-import { type Column, DataTable } from '../data-table.tsx'
+import { type Column, DataTable, MODIFIED } from '../data-table.tsx'
 import { count, moment, plural, size } from '../format.ts'
 import { Head, SearchField, Segments } from '../parts.tsx'
 import { go, hrefOf, usePlace, useShell } from '../shell.ts'
@@ -108,42 +108,18 @@ const COLUMNS: Readonly<Record<Kind, readonly Column<Listed>[]>> = {
       isWide: true,
       show: ({ lastLogin }) => (lastLogin === undefined ? t('never') : moment(lastLogin)),
     },
-    {
-      id: 'modified',
-      title: t('Changed'),
-      width: '108px',
-      isNumber: true,
-      isWide: true,
-      sorts: true,
-      show: ({ modified }) => moment(modified),
-    },
+    MODIFIED,
   ],
   group: [
     { id: 'name', title: t('Name'), sorts: true, show: ({ name }) => name },
     { id: 'address', title: t('Address'), sorts: true, show: ({ address }) => address ?? '' },
     { id: 'members', title: t('Members'), width: '96px', isNumber: true, show: ({ members = 0 }) => count(members) },
-    {
-      id: 'modified',
-      title: t('Changed'),
-      width: '108px',
-      isNumber: true,
-      isWide: true,
-      sorts: true,
-      show: ({ modified }) => moment(modified),
-    },
+    MODIFIED,
   ],
   alias: [
     { id: 'name', title: t('Address'), sorts: true, show: ({ name }) => name },
     { id: 'targets', title: t('Goes to'), show: ({ targets = [] }) => targets.join(', ') },
-    {
-      id: 'modified',
-      title: t('Changed'),
-      width: '108px',
-      isNumber: true,
-      isWide: true,
-      sorts: true,
-      show: ({ modified }) => moment(modified),
-    },
+    MODIFIED,
   ],
   route: [
     { id: 'name', title: t('For'), sorts: true, show: ({ name }) => name },
@@ -151,14 +127,7 @@ const COLUMNS: Readonly<Record<Kind, readonly Column<Listed>[]>> = {
   ],
   unit: [
     { id: 'name', title: t('Path'), sorts: true, show: ({ name }) => name },
-    {
-      id: 'modified',
-      title: t('Changed'),
-      width: '108px',
-      isNumber: true,
-      sorts: true,
-      show: ({ modified }) => moment(modified),
-    },
+    { ...MODIFIED, isWide: false },
   ],
 }
 

@@ -1,27 +1,18 @@
 /** Deutsche Texte. */
+import { shared } from '../../../app/ui/locales/de.ts'
 import { pages } from './de-pages.ts'
 import type { texts as english } from './en.ts'
 
 export const texts: Readonly<Record<keyof typeof english, string>> = {
+  ...shared,
   ...pages,
-  'sign-in': 'Anmelden',
   'sign-in.for': 'E-Mail von {{host}}',
-  'sign-in.address': 'Adresse oder Name',
-  'sign-in.password': 'Passwort',
-  'sign-in.show': 'Passwort zeigen',
-  'sign-in.hide': 'Passwort verbergen',
-  'sign-in.code': 'Code des zweiten Faktors',
-  'sign-in.code.hint': 'Sechs Ziffern aus Ihrer Authenticator-App',
-  'sign-in.wrong': 'Adresse und Passwort passen nicht zusammen.',
-  'sign-in.passkey': 'Mit Passkey anmelden',
   'sign-in.ended': 'Ihre Anmeldung ist abgelaufen. Entwürfe sind auf diesem Gerät gespeichert.',
-  'sign-in.offline': 'Der Server ist nicht erreichbar.',
   'sign-out': 'Abmelden',
   theme: 'Darstellung',
   'theme.system': 'Darstellung: wie das System',
   'theme.light': 'Darstellung: hell',
   'theme.dark': 'Darstellung: dunkel',
-  'theme.toggle': 'Hell oder dunkel',
   'density.comfortable': 'Bequeme Zeilen',
   'density.compact': 'Enge Zeilen',
   'newest-first': 'Neueste Nachricht zuerst',

@@ -1,26 +1,17 @@
 /** English texts. Keys are sentences' meanings; plurals follow CLDR (`_one`, `_other`). */
+import { shared } from '../../../app/ui/locales/en.ts'
 import { pages } from './en-pages.ts'
 
 export const texts = {
+  ...shared,
   ...pages,
-  'sign-in': 'Sign in',
   'sign-in.for': 'Mail of {{host}}',
-  'sign-in.address': 'Address or name',
-  'sign-in.password': 'Password',
-  'sign-in.show': 'Show password',
-  'sign-in.hide': 'Hide password',
-  'sign-in.code': 'Code of the second factor',
-  'sign-in.code.hint': 'Six digits, from your authenticator app',
-  'sign-in.wrong': 'Address and password do not fit.',
-  'sign-in.passkey': 'Sign in with a passkey',
   'sign-in.ended': 'Your login has ended. Drafts are kept on this device.',
-  'sign-in.offline': 'The server cannot be reached.',
   'sign-out': 'Sign out',
   theme: 'Theme',
   'theme.system': 'Theme: as the system',
   'theme.light': 'Theme: light',
   'theme.dark': 'Theme: dark',
-  'theme.toggle': 'Light or dark',
   'density.comfortable': 'Comfortable rows',
   'density.compact': 'Compact rows',
   'newest-first': 'Newest message first',
