@@ -1,6 +1,6 @@
 /**
- * kill -9 while mailboxes are worked on: afterwards every acknowledged change is there, no UID was used twice, nothing
- * is missing and nothing is left. KILLS says how often; a few by default.
+ * kill -9 while one kernel, or three, work on mailboxes: afterwards every acknowledged change is there, no UID was used
+ * twice, nothing is missing and nothing is left. KILLS says how often; a few by default.
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -31,6 +31,7 @@ interface Line extends State {
   readonly id?: string
   readonly uid?: number
   readonly exported?: string
+  readonly killed?: boolean
 }
 
 /** What each message was last said to be, and what it may have become since. */
@@ -46,10 +47,13 @@ interface Seen {
   readonly uids: Map<string, string>
   /** Accounts that were written out whole while they were worked on. */
   exports: number
+  /** Threads that were ended while others went on. */
+  threads: number
 }
 
 function take(line: Line, seen: Seen): void {
   if (line.exported !== undefined) seen.exports++
+  else if (line.killed) seen.threads++
   else if (!line.ready) note(line, seen)
 }
 
@@ -66,17 +70,26 @@ function note(line: Line, { messages, delivered, uids }: Seen): void {
   uids.set(name, subject)
 }
 
+interface Work {
+  readonly lines: number
+  readonly kernels: number
+}
+
+/** Threads of a process that die before the process does. */
+const THREADS = 2
+
 /** Lets a process work for a while, then kills it. */
-async function workAndKill(place: string, seed: number, seen: Seen, lines = 1500): Promise<void> {
+async function workAndKill(place: string, seed: number, seen: Seen, { lines, kernels }: Work): Promise<void> {
   const script = join(import.meta.dirname, '../support/mailing-process.ts')
-  const child = spawn(process.execPath, ['--conditions=source', script, place, String(seed)], {
+  const child = spawn(process.execPath, ['--conditions=source', script, place, String(seed), String(kernels)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let left = Math.floor(lines / 8 + Math.random() * lines)
+  const threads = seen.threads + (kernels > 1 ? THREADS : 0)
   for await (const text of createInterface({ input: child.stdout })) {
     // The last line may be cut off.
     if (text.endsWith('}')) take(JSON.parse(text) as Line, seen)
-    if (--left === 0) child.kill('SIGKILL')
+    if (--left <= 0 && seen.threads >= threads) child.kill('SIGKILL')
   }
   if (child.exitCode === null && child.signalCode === null) await once(child, 'close')
   assert.equal(child.signalCode, 'SIGKILL', 'it ended by itself')
@@ -160,26 +173,27 @@ test(`every acknowledged change of a mailbox survives ${KILLS} kills`, {
   timeout: 30_000 + KILLS * 15_000,
 }, async (t) => {
   const folder = join(await tempFolder(t), 'data')
-  const seen: Seen = { messages: new Map(), delivered: new Set(), uids: new Map(), exports: 0 }
+  const seen: Seen = { messages: new Map(), delivered: new Set(), uids: new Map(), exports: 0, threads: 0 }
   let left = 0
   for (let kill = 1; kill <= KILLS; kill++) {
-    await workAndKill(folder, kill, seen)
+    await workAndKill(folder, kill, seen, { lines: 1000, kernels: kill % 2 === 0 ? 3 : 1 })
     left = await verify(folder, seen)
   }
   t.diagnostic(
-    `${seen.messages.size} messages worked on, ${seen.delivered.size} delivered, ${left} left, ${seen.exports} exports, ${KILLS} kills`,
+    `${seen.messages.size} messages worked on, ${seen.delivered.size} delivered, ${left} left, ${seen.exports} exports, ${KILLS} kills of the process and ${seen.threads} of threads`,
   )
 })
 
-test(`two servers on one database work on the same mailboxes and are killed, ${2 * Math.ceil(KILLS / 4)} times in all`, {
+test(`three servers on one database work on the same mailboxes and are killed, ${3 * Math.ceil(KILLS / 4)} times in all`, {
   skip: whyNoPostgres(),
   timeout: 60_000 + KILLS * 90_000,
 }, async (t) => {
   const postgres = await startPostgres(t)
-  const seen: Seen = { messages: new Map(), delivered: new Set(), uids: new Map(), exports: 0 }
+  const seen: Seen = { messages: new Map(), delivered: new Set(), uids: new Map(), exports: 0, threads: 0 }
   let left = 0
   for (let kill = 1; kill <= Math.ceil(KILLS / 4); kill++) {
-    await Promise.all([2 * kill, 2 * kill + 1].map((seed) => workAndKill(postgres.url(), seed, seen, 200)))
+    const seeds = [3 * kill, 3 * kill + 1, 3 * kill + 2]
+    await Promise.all(seeds.map((seed) => workAndKill(postgres.url(), seed, seen, { lines: 200, kernels: 1 })))
     left = await verify(postgres.url(), seen)
   }
   t.diagnostic(`${seen.messages.size} messages worked on, ${seen.delivered.size} delivered, ${left} left`)

@@ -3,14 +3,20 @@
  * and what has been acknowledged: a line of JSON each. Each worker has one message at a time, which it appends, flags,
  * copies, moves and expunges; beside them messages are handed in and delivered, and accounts exported.
  *
- *   node mailing-process.ts FOLDER|URL SEED
+ *   node mailing-process.ts FOLDER|URL SEED [KERNELS]
  *
- * With the URL of a PostgreSQL database several of them may work at the same time.
+ * With the URL of a PostgreSQL database several of them may work at the same time. With several kernels, each is a thread
+ * of its own on the folder, and one after the other is ended in the middle of its work and replaced.
  */
+import { once } from 'node:events'
 import { writeSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isMainThread, MessageChannel, type MessagePort, parentPort, Worker, workerData } from 'node:worker_threads'
 import * as z from 'zod'
 import { definePlugin } from '../../core/index.ts'
 import { levelStore } from '../../core/store/level/level.ts'
+import { openLevelReader } from '../../core/store/level/reader.ts'
+import { type Served, serveStore } from '../../core/store/remote/owner.ts'
 import type { Store } from '../../core/store/store.ts'
 import { createTestKernel, type TestKernel, testClock } from '../../core/testing/index.ts'
 import { accounts } from '../../plugins/directory/static/index.ts'
@@ -38,9 +44,9 @@ function say(line: object): void {
 const openStore = (place: string): Promise<Store> =>
   place.startsWith('postgres:') ? postgresStore({ url: place }).open() : levelStore({ path: place, minFree: 0 })
 
-/** A kernel on LevelDB, or on a database by its URL, with the service in hand. */
+/** A kernel on LevelDB, on a database by its URL, or on an open store, with its mail store. */
 export async function openMail(
-  place: string,
+  place: string | Store,
   after: (end: () => Promise<void>) => void,
   now: () => number = () => Date.now(),
 ) {
@@ -54,7 +60,7 @@ export async function openMail(
       return {}
     },
   })
-  const store = await openStore(place)
+  const store = typeof place === 'string' ? await openStore(place) : place
   const people = ACCOUNT_NAMES.map((name) => ({ name, addresses: [`${name}@here.test`] }))
   const kernel = await createTestKernel(
     { after: (end) => after(async () => void (await (end as () => Promise<void>)())) },
@@ -141,12 +147,13 @@ async function exportAll(kernel: TestKernel, account: string): Promise<void> {
   }
 }
 
-if (import.meta.main) {
-  const [place = '', seed = '1'] = process.argv.slice(2)
+/** Works until it is killed. */
+async function mailOn(place: string | Store, seed: number): Promise<never> {
   const { kernel, mail } = await openMail(place, () => {})
   kernel.kernel.run()
   say({ ready: true })
-  for (let worker = 0; worker < WORKERS; worker++) void work(mail, worker, Number(seed))
+  parentPort?.postMessage('ready')
+  for (let worker = 0; worker < WORKERS; worker++) void work(mail, worker, seed)
   for (const name of ACCOUNT_NAMES) void exportAll(kernel, name)
   for (let number = 0; ; number++) {
     const subject = `d-${seed}-${number}`
@@ -158,4 +165,49 @@ if (import.meta.main) {
     })
     if (reply.code === 250) say({ done: subject, delivered: true })
   }
+}
+
+interface Thread {
+  readonly path: string
+  readonly seed: number
+  readonly port: MessagePort
+}
+
+/** Threads on one store, which this thread has open. */
+async function mailInThreads(path: string, seed: number, count: number): Promise<never> {
+  const served = new Set<Served>()
+  const release = async (isReleased: boolean) => {
+    await Promise.all([...served].map((one) => one.release(isReleased)))
+  }
+  const store = await levelStore({ path, minFree: 0, readers: { release } })
+  let begun = 0
+  const begin = async () => {
+    const { port1, port2 } = new MessageChannel()
+    const one = serveStore(store, port1)
+    served.add(one)
+    const data: Thread = { path, seed: seed * 1000 + begun++, port: port2 }
+    const thread = new Worker(import.meta.filename, { workerData: data, transferList: [port2] })
+    await once(thread, 'message')
+    return { thread, one }
+  }
+  const threads: Awaited<ReturnType<typeof begin>>[] = []
+  while (threads.length < count) threads.push(await begin())
+  for (let turn = 0; ; turn++) {
+    await delay(Math.random() * 400)
+    const { thread, one } = threads[turn % count] as (typeof threads)[number]
+    await thread.terminate()
+    await one.close()
+    served.delete(one)
+    say({ killed: true })
+    threads[turn % count] = await begin()
+  }
+}
+
+if (!isMainThread) {
+  const { path, seed, port } = workerData as Thread
+  await mailOn(await openLevelReader({ path, port }), seed)
+} else if (import.meta.main) {
+  const [place = '', seed = '1', kernels = '1'] = process.argv.slice(2)
+  if (kernels === '1') await mailOn(place, Number(seed))
+  else await mailInThreads(place, Number(seed), Number(kernels))
 }
