@@ -14,13 +14,17 @@ interface Field {
   readonly end: number
 }
 
+/** `FIELD_START` at a place in a block. */
+const MARK = new RegExp(FIELD_START.source.slice(1), 'y')
+
 /** Offsets of each field of a header block, including continuation lines. */
 function fieldsOf(block: string): Field[] {
   const fields: Field[] = []
   for (let start = 0; start < block.length; ) {
     let end = block.indexOf('\n', start) + 1 || block.length
     while (block[end] === ' ' || block[end] === '\t') end = block.indexOf('\n', end) + 1 || block.length
-    const [mark] = FIELD_START.exec(block.slice(start, end)) ?? []
+    MARK.lastIndex = start
+    const [mark] = MARK.exec(block) ?? []
     if (mark !== undefined) fields.push({ name: mark.slice(0, -1).trimEnd().toLowerCase(), start, end })
     start = end
   }

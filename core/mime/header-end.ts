@@ -31,6 +31,18 @@ const LF = 10
 /** A field's name and colon must be within this many octets: one line (RFC 5322 section 2.1.1). */
 const MAX_NAME = 998
 const MBOX = /^>?From /
+const [SPACE, TAB, COLON] = [32, 9, 58]
+
+/** Whether a line starts a field: `FIELD_START` for octets, which make no string of each line. */
+function startsField(octets: Uint8Array, start: number, end: number): boolean {
+  let at = start
+  while (at < end && isNameOctet(octets[at] as number)) at++
+  if (at === start) return false
+  while (at < end && isBlank(octets[at])) at++
+  return at < end && octets[at] === COLON
+}
+const isNameOctet = (octet: number) => octet > SPACE && octet < 127 && octet !== COLON
+const isBlank = (octet: number | undefined) => octet === SPACE || octet === TAB
 
 export function createHeaderScanner(): HeaderScanner {
   let offset = 0
@@ -49,13 +61,18 @@ export function createHeaderScanner(): HeaderScanner {
       found = { fields: lineStart, body: lineStart }
   }
 
+  const isHeaderLine = (octets: Uint8Array, start: number, end: number) =>
+    startsField(octets, start, end) || (hasField && isBlank(octets[start]))
+
   return {
     push(chunk) {
       const octets = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
       for (let at = 0; at < octets.length && !found; ) {
         const lineEnd = octets.indexOf(LF, at)
         const end = lineEnd < 0 ? octets.length : lineEnd + 1
-        if (!isKnown) {
+        if (!isKnown && begun === '' && lineEnd >= 0 && isHeaderLine(octets, at, Math.min(end, at + MAX_NAME)))
+          hasField = true
+        else if (!isKnown) {
           begun += octets.toString('latin1', at, Math.min(end, at + MAX_NAME - begun.length))
           if (lineEnd >= 0 || begun.length === MAX_NAME) judge()
         }
@@ -108,12 +125,16 @@ export async function* withBlankLine(content: AsyncIterable<Uint8Array>): AsyncG
     }
     end = scanner.push(chunk)
     const all = held.byteLength === 0 ? chunk : Buffer.concat([held, chunk])
+    if (end && end.body > end.fields) {
+      yield all
+      continue
+    }
     const ready = scanner.settled - given
     if (ready > 0) yield all.subarray(0, ready)
     given += ready
     held = all.subarray(ready)
     if (!end) continue
-    if (end.body === end.fields) yield BLANK
+    yield BLANK
     if (held.byteLength > 0) yield held
   }
   if (end || held.byteLength === 0) return

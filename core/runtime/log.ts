@@ -90,6 +90,16 @@ function masked(value: unknown): unknown {
   return typeof value === 'string' ? value.replace(/^.*(?=@)/s, '…') : value
 }
 
+/** Lines of one millisecond share its text. */
+function createTimestamp(): () => string {
+  let last = { ms: 0, text: '' }
+  return () => {
+    const ms = systemClock.now()
+    if (ms !== last.ms) last = { ms, text: `,"t":"${new Date(ms).toISOString()}"` }
+    return last.text
+  }
+}
+
 /** Creates the log: `event` for the closed list, `child` for plugins. */
 export function createLog(options: LogOptions) {
   const to = options.to ?? createLineWriter(1)
@@ -115,7 +125,7 @@ export function createLog(options: LogOptions) {
       level: options.level,
       base: null,
       messageKey: 'text',
-      timestamp: () => `,"t":"${new Date().toISOString()}"`,
+      timestamp: createTimestamp(),
       formatters: { level: (label) => ({ level: label }) },
     },
     to,

@@ -2,7 +2,7 @@
  * The blobs of the LevelDB store. Small ones are records, which share a commit's fsync; large ones are files, because
  * LevelDB writes a record several times.
  */
-import { createHash } from 'node:crypto'
+import { createHash, type Hash, hash as hashOf } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
 import { IemsError } from '../../api/errors.ts'
 import { blobIds, isLarge, LARGE, SMALL, SMALL_SIZE, timeOf } from '../blobs/ids.ts'
@@ -11,7 +11,7 @@ import type { Database } from './database.ts'
 import { storeFailure } from './errors.ts'
 import type { Files, StagedFile } from './files.ts'
 import type { Committer } from './group-commit.ts'
-import { bodyKey, readBodyKey } from './key-layout.ts'
+import { asBuffer, bodyKey, readBodyKey } from './key-layout.ts'
 
 export interface BlobsDeps {
   readonly database: Pick<Database, 'records' | 'check' | 'attempt' | 'iterate'> & {
@@ -88,8 +88,10 @@ export class LevelBlobs implements Blobs {
     let held: Uint8Array[] = []
     let heldSize = 0
     let size = 0
-    const hash = createHash('sha256')
+    let hash: Hash | undefined
     const writeHeld = async () => {
+      hash ??= createHash('sha256')
+      for (const chunk of held) hash.update(chunk)
       if (!file) {
         id = this.#newId(LARGE)
         file = await this.#deps.files.stage(id)
@@ -101,12 +103,14 @@ export class LevelBlobs implements Blobs {
     try {
       for await (const chunk of source) {
         held.push(chunk)
-        hash.update(chunk)
         heldSize += chunk.byteLength
         size += chunk.byteLength
         if (heldSize > SMALL_SIZE) await writeHeld()
       }
-      if (!file) return this.#stagedSmall(Buffer.concat(held), hash.digest('base64url'))
+      if (!file || !hash) {
+        const bytes = held.length === 1 ? asBuffer(held[0] as Uint8Array) : Buffer.concat(held)
+        return this.#stagedSmall(bytes, hashOf('sha256', bytes, 'base64url'))
+      }
       if (heldSize > 0) await writeHeld()
       await file.end()
       return this.#stagedLarge(id, file, { size, hash: hash.digest('base64url') })

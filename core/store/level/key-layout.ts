@@ -21,7 +21,13 @@ export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-export const recordKey = (key: Key): Buffer => Buffer.concat([RECORD, key])
+export function recordKey(key: Key): Buffer {
+  // Every read and write makes one: `Buffer.concat` takes three times as long.
+  const record = Buffer.allocUnsafe(RECORD.length + key.byteLength)
+  record[0] = RECORD[0] as number
+  record.set(key, RECORD.length)
+  return record
+}
 export const readRecordKey = (record: Buffer): Key => record.subarray(RECORD.length)
 
 export const bodyKey = (id: string): Buffer => Buffer.from(`b${id}`)
