@@ -220,6 +220,30 @@ test('messages are sorted and threaded', async (t) => {
   assert.equal((await client.command('THREAD ORDEREDSUBJECT UTF-8 ALL'))[0], '* THREAD (1 3)(2 5)(4)')
 })
 
+test('threads stay right when a client asks again, asks for other messages, and the mailbox changes', async (t) => {
+  const { client } = await selected(t, 0)
+  const threads = async (command: string) => (await client.command(command))[0]
+  const answer = (text: string, id: string) => message(text, `References: <${id}@far.test>\r\n`)
+  await append(client, 'INBOX', message('a'))
+  await append(client, 'INBOX', answer('b', 'a'))
+  await append(client, 'INBOX', answer('c', 'b'))
+  await client.command('NOOP')
+  for (let times = 0; times < 2; times++) {
+    assert.equal(await threads('THREAD REFERENCES UTF-8 ALL'), '* THREAD (1 2 3)')
+    assert.equal(await threads('THREAD ORDEREDSUBJECT UTF-8 ALL'), '* THREAD (1)(2)(3)')
+  }
+  assert.equal(await threads('THREAD REFERENCES UTF-8 2:3'), '* THREAD (2 3)')
+  assert.equal(await threads('THREAD REFERENCES UTF-8 1,3'), '* THREAD (1)(3)')
+  assert.equal(await threads('UID THREAD REFERENCES UTF-8 ALL'), '* THREAD (1 2 3)')
+  await append(client, 'INBOX', answer('d', 'c'))
+  await client.command('NOOP')
+  assert.equal(await threads('THREAD REFERENCES UTF-8 ALL'), '* THREAD (1 2 3 4)')
+  await client.command('STORE 1 +FLAGS.SILENT (\\Deleted)')
+  await client.command('EXPUNGE')
+  assert.equal(await threads('THREAD REFERENCES UTF-8 ALL'), '* THREAD (1 2 3)')
+  assert.equal(await threads('UID THREAD REFERENCES UTF-8 ALL'), '* THREAD (2 3 4)')
+})
+
 test('a mailbox is shared with another account, as far as the rights go', async (t) => {
   const { client, talk } = await selected(t, 0)
   await append(client, 'Archive', message('shared'))

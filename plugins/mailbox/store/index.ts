@@ -33,7 +33,7 @@ const options = z.strictObject({
   cache: size()
     .prefault('64 MB')
     .describe(
-      'Maximum memory for sort keys of messages, which SORT, THREAD and searches by date use; and as much for the emails of the accounts that JMAP clients query, about 700 octets each.',
+      'Maximum memory for sort keys and threads of messages, which SORT, THREAD and searches by date use; and as much for the emails of the accounts that JMAP clients query, about 700 octets each.',
     ),
   maxSize: size().prefault('50 MB').describe('Largest message that a client may append.'),
   limits: z

@@ -51,17 +51,26 @@ async function sortMailbox(summaries: Summaries, query: MailboxSort): Promise<re
   return sortBy(items, query.order, (a, b) => a - b)
 }
 
+/** Kept until other messages are asked for: a mailbox that has not changed is threaded once. */
 async function threadMailbox(summaries: Summaries, query: MailboxThreads): Promise<readonly ThreadTree[]> {
+  const { mailbox, uids, algorithm } = query
+  const known = summaries.threads(mailbox, algorithm, uids)
+  if (known) return known
   const all = await summaries.of(query)
   const messages = all.map(
-    (summary, index): Threaded => ({
-      ...summary,
-      uid: query.uids[index] as number,
-      sent: summary.sent ?? summary.received,
+    ({ sent, received, subject, isReply, id, references }, index): Threaded => ({
+      uid: uids[index] as number,
+      sent: sent ?? received,
+      subject,
+      isReply,
+      id,
+      references,
     }),
   )
   const pace = new Pace()
-  return query.algorithm === 'references' ? byReferences(messages, () => pace.due()) : orderedSubject(messages)
+  const trees = algorithm === 'references' ? await byReferences(messages, () => pace.due()) : orderedSubject(messages)
+  summaries.keepThreads(mailbox, algorithm, { uids, trees })
+  return trees
 }
 
 interface EmailsDeps {

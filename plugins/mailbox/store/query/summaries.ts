@@ -1,11 +1,11 @@
 /**
- * Sort keys of a mailbox's messages, kept in memory.
+ * Sort keys of a mailbox's messages and its latest threads, kept in memory.
  *
- * Invariants: a UID never means another message, so a kept summary is never stale; memory is bounded, and the mailbox
- * that was used least recently is evicted first.
+ * Invariants: a UID never means another message, so a kept summary is never stale, nor are the threads of the same
+ * UIDs; memory is bounded, and the mailbox that was used least recently is evicted first.
  */
 import { Cache } from 'iems'
-import type { Entry, MailboxRef } from '../api.ts'
+import type { Entry, MailboxRef, MailboxThreads, ThreadTree } from '../api.ts'
 import type { SortKeys } from '../digest.ts'
 
 export interface MessageSummary extends SortKeys {
@@ -41,11 +41,12 @@ const NOTHING: MessageSummary = {
   references: [],
 }
 
-/** Approximate memory in octets of a mailbox, a summary, a reference, and a string without its characters. */
+/** Approximate memory in octets of a mailbox, a summary, a reference, a string without its characters, a place in a thread. */
 const MAILBOX = 500
 const SUMMARY = 250
 const REFERENCE = 8
 const TEXT = 80
+const THREADED = 250
 
 /** Messages that are read at a time. */
 const BATCH = 100
@@ -55,7 +56,16 @@ interface Kept {
   readonly summaries: Map<number, MessageSummary>
   /** Many messages share a subject, a name, a reference. */
   readonly texts: Map<string, string>
+  /** The latest result of each algorithm. */
+  readonly threads: Map<Algorithm, KeptThreads>
   weight: number
+}
+
+type Algorithm = MailboxThreads['algorithm']
+
+interface KeptThreads {
+  readonly uids: readonly number[]
+  readonly trees: readonly ThreadTree[]
 }
 
 export class Summaries {
@@ -79,6 +89,23 @@ export class Summaries {
     return uids.map((uid, index) => known[index] ?? found.get(uid) ?? NOTHING)
   }
 
+  /** The threads that were kept last, if they are of these UIDs. */
+  threads({ id }: MailboxRef, algorithm: Algorithm, uids: readonly number[]): readonly ThreadTree[] | undefined {
+    const known = this.#kept.get(id)?.threads.get(algorithm)
+    const isSame = known?.uids.length === uids.length && known.uids.every((uid, index) => uid === uids[index])
+    return isSame ? known.trees : undefined
+  }
+
+  keepThreads({ id }: MailboxRef, algorithm: Algorithm, result: KeptThreads): void {
+    const kept = this.#keptOf(id)
+    const more = THREADED * (result.uids.length - (kept.threads.get(algorithm)?.uids.length ?? 0))
+    // The sort keys are worth more than the threads made of them.
+    if (kept.weight + more > this.#deps.maxMemory) return
+    kept.weight += more
+    kept.threads.set(algorithm, result)
+    this.#kept.set(id, kept)
+  }
+
   async #read({ mailbox, uids, signal, progress }: Wanted): Promise<Map<number, MessageSummary>> {
     const found = new Map<number, MessageSummary>()
     let batch: Entry[] = []
@@ -100,7 +127,12 @@ export class Summaries {
   }
 
   #keptOf(id: string): Kept {
-    return this.#kept.getOrMake(id, () => ({ summaries: new Map(), texts: new Map(), weight: MAILBOX }))
+    return this.#kept.getOrMake(id, () => ({
+      summaries: new Map(),
+      texts: new Map(),
+      threads: new Map(),
+      weight: MAILBOX,
+    }))
   }
 
   /** Copies, so that the cache does not retain the record. */
