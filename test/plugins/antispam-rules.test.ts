@@ -153,6 +153,19 @@ test('an ordinary message matches no standard rule', async (t) => {
   assert.deepEqual((await send({ content: write() })).findings, { 'spam-score': 0 })
 })
 
+test('phrases count once, and only at the start of a word of any script', async (t) => {
+  const { send } = await startAntispam(t, STANDARD)
+  const found = async (text: string) =>
+    'spam:words-lottery' in
+    (await send({ content: write({ 'Content-Type': 'text/plain; charset=utf-8' }, text) })).findings
+  assert.ok(await found('The LOTTERY\r\nsays: claim\r\n your  prize\r\n'))
+  assert.ok(await found('(lottery) -sweepstakes\r\n'))
+  assert.equal(await found('lottery, lottery and lottery\r\n'), false)
+  assert.equal(await found('lottery xsweepstakes 1sweepstakes\r\n'), false)
+  assert.equal(await found('lottery \u00e9sweepstakes \u{10400}sweepstakes\r\n'), false)
+  assert.ok(await found('lottery \u{1f381}sweepstakes\r\n'))
+})
+
 test('look-alike links are found in many spellings, and honest links are not', async (t) => {
   const { send } = await startAntispam(t, STANDARD)
   const found = async (href: string) => 'spam:link-look-alike' in (await send({ content: link(href) })).findings

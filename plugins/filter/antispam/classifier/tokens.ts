@@ -152,11 +152,13 @@ const PAGE = /\bhttps?:\/\/([^\s"'<>)]{1,120})/gi
 function linkTokens({ raw }: MessageText, domains: readonly string[]): Uint32Array {
   const tokens = new Set<number>()
   for (const domain of domains) add(tokens, domain, DOMAIN)
+  const pages = new Set<string>()
   let count = 0
   for (const text of raw)
     for (const [, page = ''] of text.matchAll(PAGE)) {
       if (++count > LINKS) return Uint32Array.from(tokens)
-      addWords(page, LINK, tokens)
+      if (!pages.has(page)) addWords(page, LINK, tokens)
+      pages.add(page)
     }
   return Uint32Array.from(tokens)
 }

@@ -28,11 +28,15 @@ const PLAIN = /\bhttps?:\/\/[^\s<>"']{1,1000}/gi
 /** Text that looks like a URL: a host, with or without a path. */
 const SHOWN = /^(?:https?:\/\/)?((?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,62})\.){1,6}[\p{L}]{2,24})(?:[/:?#]|$)/iu
 
+/** Each different link once. */
 export function linksOf(text: string, html: readonly HtmlFacts[]): readonly Link[] {
-  const links: Link[] = []
-  const add = (target: string, shown?: string) => {
-    const link = links.length < MAX_LINKS ? readLink(target, shown) : undefined
-    if (link) links.push(link)
+  const links = new Map<string, Link | undefined>()
+  let read = 0
+  const add = (target: string, shown = '') => {
+    if (read >= MAX_LINKS) return
+    const key = `${shown}\n${target}`
+    if (!links.has(key)) links.set(key, readLink(target, shown))
+    if (links.get(key)) read++
   }
   for (const { links: found } of html) for (const { target, text: shown } of found) add(target, shown)
   let count = 0
@@ -40,10 +44,10 @@ export function linksOf(text: string, html: readonly HtmlFacts[]): readonly Link
     if (++count > MAX_LINKS) break
     add(target)
   }
-  return links
+  return [...links.values()].filter((link) => link !== undefined)
 }
 
-function readLink(target: string, shownText = ''): Link | undefined {
+function readLink(target: string, shownText: string): Link | undefined {
   const plain = target.slice(0, MAX_LENGTH).replaceAll('&amp;', '&').replace(/\s+/g, '')
   const written = /^https?:[\\/]{0,4}([^\\/?#]{0,300})/i.exec(plain)?.[1]
   if (written === undefined) return undefined

@@ -10,6 +10,7 @@ import { linksOf } from '../content/links.ts'
 import type { MessageText } from '../content/message-text.ts'
 import { registeredDomain } from '../dns/names.ts'
 import type { Address, Evidence } from './rule.ts'
+import { wordingsIn } from './wording.ts'
 
 const MAX_ADDRESSES = 50
 const MAX_WORDS = 65_536
@@ -35,6 +36,8 @@ export async function readEvidence(
     await pace.due()
   }
   const { from = [], replyTo = [], to = [], cc = [] } = letter.structure.envelope ?? {}
+  const subject = letter.field('subject')[0] ?? ''
+  const words = letter.text.slice(0, MAX_WORDS).toLowerCase().replace(/\s+/g, ' ')
   return {
     letter,
     received,
@@ -42,8 +45,9 @@ export async function readEvidence(
     from: addressesOf(from),
     replyTo: addressesOf(replyTo),
     to: addressesOf([...to, ...cc]),
-    subject: letter.field('subject')[0] ?? '',
-    words: letter.text.slice(0, MAX_WORDS).toLowerCase().replace(/\s+/g, ' '),
+    subject,
+    words,
+    wordings: wordingsIn([subject.toLowerCase(), words]),
     html,
     links: linksOf(textOf(letter), html),
   }

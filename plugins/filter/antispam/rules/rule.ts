@@ -28,7 +28,10 @@ export interface Evidence {
   readonly subject: string
   /** The text in lower case, with white space reduced to single spaces. */
   readonly words: string
+  /** Names of the wordings that subject and words contain. */
+  readonly wordings: ReadonlySet<string>
   readonly html: readonly HtmlFacts[]
+  /** Each different link once. */
   readonly links: readonly Link[]
 }
 

@@ -3,7 +3,7 @@
  *
  * The text is compared in lower case with single spaces, so that line breaks inside phrases do not hide them.
  */
-import type { Evidence, Rule } from './rule.ts'
+import type { Rule } from './rule.ts'
 
 interface Wording {
   readonly name: string
@@ -182,28 +182,63 @@ const WORDINGS: readonly Wording[] = [
   },
 ]
 
-const ESCAPED = /[.*+?^${}()|[\]\\]/g
-
-function countingRule({ name, says, weight, atLeast, phrases }: Wording): Rule {
-  // A single pattern of fixed phrases: linear. A phrase matches only at the start of a word.
-  const pattern = new RegExp(
-    `(?<![\\p{L}\\p{N}])(?:${phrases
-      .split(',')
-      .map((one) => one.trim())
-      .map((one) => one.replace(ESCAPED, '\\$&'))
-      .join('|')})`,
-    'gu',
-  )
-  const test = ({ words, subject }: Evidence) => {
-    const found = new Set<string>()
-    for (const text of [subject.toLowerCase(), words])
-      for (const [phrase] of text.matchAll(pattern)) {
-        found.add(phrase)
-        if (found.size >= atLeast) return true
-      }
-    return false
-  }
-  return { name, says, weight, test }
+interface Phrase {
+  readonly text: string
+  /** Index of its wording. */
+  readonly of: number
 }
 
-export const wordingRules: readonly Rule[] = WORDINGS.map(countingRule)
+/** The first characters of a phrase; the shortest phrase has three. */
+function startAt(text: string, at: number): number {
+  return (text.charCodeAt(at) << 16) ^ (text.charCodeAt(at + 1) << 8) ^ text.charCodeAt(at + 2)
+}
+
+/** By their start; those of one wording in the order in which they are tried. */
+const PHRASES: ReadonlyMap<number, readonly Phrase[]> = Map.groupBy(
+  WORDINGS.flatMap(({ phrases }, of) => phrases.split(',').map((one) => ({ text: one.trim(), of }))),
+  ({ text }) => startAt(text, 0),
+)
+
+/** The names of the wordings that the texts contain. One pass over each text finds the phrases of all of them. */
+export function wordingsIn(texts: readonly string[]): ReadonlySet<string> {
+  const found = new Set<Phrase>()
+  const counts = WORDINGS.map(() => 0)
+  for (const text of texts)
+    findPhrases(text, (phrase) => {
+      if (found.has(phrase)) return
+      found.add(phrase)
+      counts[phrase.of] = (counts[phrase.of] ?? 0) + 1
+    })
+  return new Set(WORDINGS.flatMap(({ name, atLeast }, of) => ((counts[of] ?? 0) >= atLeast ? [name] : [])))
+}
+
+/** A phrase matches only at the start of a word, and phrases of one wording do not overlap. */
+function findPhrases(text: string, each: (phrase: Phrase) => void): void {
+  const ends = WORDINGS.map(() => 0)
+  for (let at = 0; at < text.length - 2; at++) {
+    if (isAsciiWord(text.charCodeAt(at - 1))) continue
+    const phrases = PHRASES.get(startAt(text, at))
+    if (!phrases || isAfterLetter(text, at)) continue
+    for (const phrase of phrases) {
+      if (at < (ends[phrase.of] ?? 0) || !text.startsWith(phrase.text, at)) continue
+      ends[phrase.of] = at + phrase.text.length
+      each(phrase)
+    }
+  }
+}
+
+function isAsciiWord(code: number): boolean {
+  return (code >= 97 && code <= 122) || (code >= 48 && code <= 57) || (code >= 65 && code <= 90)
+}
+
+/** Whether a letter or digit of any script precedes, which may take two units of UTF-16. */
+function isAfterLetter(text: string, at: number): boolean {
+  return /[\p{L}\p{N}]$/u.test(text.slice(Math.max(0, at - 2), at))
+}
+
+export const wordingRules: readonly Rule[] = WORDINGS.map(({ name, says, weight }) => ({
+  name,
+  says,
+  weight,
+  test: ({ wordings }) => wordings.has(name),
+}))
