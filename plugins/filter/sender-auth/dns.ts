@@ -27,10 +27,16 @@ export function limitQuestions(dns: Dns, most: number, signal: AbortSignal): Res
     asked++
     if (asked > most) throw new DnsError('ETIMEOUT', name)
     const answer = await untilAborted(dns.ask(name, type), signal, () => new DnsError('ETIMEOUT', name))
-    if (answer.kind === 'found') return structuredClone(answer.records)
+    if (answer.kind === 'found') return answer.records.map(copyOf)
     if (answer.kind === 'unavailable') throw new DnsError('ESERVFAIL', name)
     throw new DnsError(answer.isName ? 'ENODATA' : 'ENOTFOUND', name)
   }
+}
+
+/** A record is text, a list of texts, or an object of texts and numbers. */
+function copyOf(record: unknown): unknown {
+  if (Array.isArray(record)) return [...record]
+  return typeof record === 'object' ? { ...record } : record
 }
 
 function untilAborted<T>(promise: Promise<T>, signal: AbortSignal, error: () => Error): Promise<T> {

@@ -91,7 +91,7 @@ export async function verify(message: ReadableMessage, options: VerifyOptions): 
   const resolver = options.resolve as DNSResolver
   const { minKeyBits: minBitLength } = options
   const [dkim, spfResult] = await Promise.all([
-    dkimVerify(Readable.from(limitSignatures(message.open(), options.limits)), {
+    dkimVerify(await contentOf(message, options.limits), {
       resolver,
       strict,
       minBitLength,
@@ -123,6 +123,14 @@ export async function verify(message: ReadableMessage, options: VerifyOptions): 
     rows: [...infos, dmarcRow, ...(bimiResult ? [bimiResult.info] : [])].filter((row) => row !== undefined),
     receivedSpf: spfResult.header.replace(/\r\n/g, '').replace(/^Received-SPF:\s*/, ''),
   }
+}
+
+/** Octets of a message that is verified in one piece, which takes less time than a stream. */
+const MAX_PIECE = 64 * 1024
+
+async function contentOf(message: ReadableMessage, limits: SignatureLimits): Promise<Buffer | Readable> {
+  const content = limitSignatures(message.open(), limits)
+  return message.size > MAX_PIECE ? Readable.from(content) : Buffer.concat(await Array.fromAsync(content))
 }
 
 function spfQuestion({ from, session }: ReadableMessage, options: VerifyOptions, resolver: DNSResolver) {
