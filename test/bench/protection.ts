@@ -24,8 +24,10 @@ const SETTINGS = {
   srs: "srs({ domain: 'srs.iems.test', secrets: [secret.value('known to nobody else')] })",
   dkim: "dkim({ keys: [{ domain: 'bench.test', selector: 'ours', key: secret.value(pem) }] })",
 } as const
-export type Protection = keyof typeof SETTINGS | 'all'
-export const PROTECTIONS: readonly Protection[] = ['none', 'sender-auth', 'antispam', 'srs', 'dkim', 'all']
+export type Protection = keyof typeof SETTINGS | 'all' | typeof TWO_WORKERS
+/** Everything, as in `all`, in two threads. */
+export const TWO_WORKERS = 'all, two workers'
+export const PROTECTIONS: readonly Protection[] = ['none', 'sender-auth', 'antispam', 'srs', 'dkim', 'all', TWO_WORKERS]
 
 export interface SeenProtection {
   readonly perSecond: number
@@ -45,7 +47,8 @@ const ZONE = {
 }
 
 function configuration(protection: Protection, port: number, sink: number, servers: readonly string[]): string {
-  const plugins = protection === 'all' ? Object.values(SETTINGS) : [SETTINGS[protection]]
+  const isAll = protection === 'all' || protection === TWO_WORKERS
+  const plugins = isAll ? Object.values(SETTINGS) : [SETTINGS[protection]]
   // What is signed is ours: the one run in which the client is trusted.
   const trusts = protection === 'dkim' ? "{ trusts: ['127.0.0.0/8'] }" : '{}'
   return `import { defineConfig, secret } from 'iems'
@@ -58,6 +61,7 @@ import { srs } from 'iems/plugins/srs'
 const pem = ${JSON.stringify(pem)}
 export default defineConfig({
   hostname: 'iems.test',
+  workers: ${protection === TWO_WORKERS ? 2 : 1},
   store: { path: 'data' },
   dns: { servers: ${JSON.stringify(servers)} },
   channels: {

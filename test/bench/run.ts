@@ -17,6 +17,7 @@ import { whyNoSlapd } from '../support/slapd.ts'
 import { CONTENT_PLUGINS, LETTERS, measureContent, measureLargeContent, type SeenContent } from './content.ts'
 import { measureDirectory } from './directory.ts'
 import { fsyncsPerSecond } from './disk.ts'
+import { median, spread } from './figures.ts'
 import { installHaraka } from './haraka.ts'
 import { reportImap } from './imap.ts'
 import { reportJmap } from './jmap.ts'
@@ -37,7 +38,7 @@ import {
 } from './measure.ts'
 import { reportNodes } from './nodes.ts'
 import { measureNotes } from './notes.ts'
-import { measureProtection, measureRspamd, PROTECTIONS, type SeenProtection } from './protection.ts'
+import { reportProtection } from './protection-report.ts'
 import { SERVERS, type ServerName } from './servers.ts'
 import { idleShare } from './usage.ts'
 
@@ -172,18 +173,6 @@ async function large(): Promise<void> {
   report.large = seen
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length / 2
-  return ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle) - 1] ?? Number.NaN)) / 2
-}
-
-/** The median with the lowest and highest: `812 (790–820)`. */
-function spread(values: readonly number[], digits: number): string {
-  const [low, high] = [Math.min(...values), Math.max(...values)]
-  return `${median(values).toFixed(digits)} (${low.toFixed(digits)}–${high.toFixed(digits)})`
-}
-
 const megabytes = (octets: number) => (octets / 1e6).toFixed(0)
 
 async function directory() {
@@ -214,31 +203,6 @@ async function ldap() {
       seen.push({ server, accounts, ...one })
     }
   return seen
-}
-
-async function protection() {
-  say('\nprotection: strangers’ messages, DKIM-signed, taken in and relayed; the DNS answers at once')
-  const seen = new Map<string, SeenProtection[]>(PROTECTIONS.map((name) => [name, []]))
-  for (let round = 0; round < rounds; round++)
-    for (const name of PROTECTIONS)
-      seen.get(name)?.push(await scoped((scope) => measureProtection(scope, name, messages)))
-  const bare = median((seen.get('none') ?? []).map(({ cpu }) => cpu))
-  const bareRates = (seen.get('none') ?? []).map(({ perSecond }) => perSecond)
-  for (const [name, runs] of seen) {
-    const rates = runs.map(({ perSecond }) => perSecond)
-    const cost = median(runs.map(({ cpu }) => cpu)) - bare
-    const share = median(rates.map((rate, round) => rate / (bareRates[round] ?? Number.NaN)))
-    const aim = name === 'all' ? ' (aim 50 %)' : ''
-    const than =
-      name === 'none'
-        ? `${bare.toFixed(0)} µs of processor each`
-        : `${cost.toFixed(0)} µs more, ${(100 * share).toFixed(0)} % of the bare rate${aim}`
-    say(`  ${name.padEnd(15)}${spread(rates, 0)} messages/s   ${than}`)
-  }
-  const rspamd = await scoped((scope) => measureRspamd(scope, 500))
-  if (rspamd !== undefined)
-    say(`  Rspamd, asked about the same message one at a time, with next to no rules: ${(rspamd * 1000).toFixed(0)} µs`)
-  return { seen: Object.fromEntries(seen), rspamd }
 }
 
 async function mailsort() {
@@ -351,6 +315,6 @@ if (only.includes('directory')) report.directory = await directory()
 if (only.includes('ldap')) report.ldap = await ldap()
 if (only.includes('lists')) report.lists = await reportLists({ quick: options.quick, say, scoped })
 if (only.includes('notes')) report.notes = await reportNotes()
-if (only.includes('protection')) report.protection = await protection()
+if (only.includes('protection')) report.protection = await reportProtection({ rounds, messages, say, scoped })
 if (only.includes('content')) report.content = await content()
 if (options.json) writeSync(1, `${JSON.stringify(report)}\n`)
