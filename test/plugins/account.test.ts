@@ -213,6 +213,24 @@ test('an account holder looks after the account', { skip: missing(CHROMIUM), tim
     await page.getByRole('button', { name: 'Android' }).click()
     await page.getByRole('img', { name: /Thunderbird on Android/ }).waitFor()
   })
+
+  await t.test('the language is the account’s, in every browser and application', async () => {
+    await go(page, 'Overview')
+    await page.getByLabel('Language of the pages').selectOption('de')
+    await page.getByRole('heading', { level: 1, name: 'Übersicht' }).waitFor()
+    const entry = await here.directory.byId(ann.id)
+    assert.ok(entry?.kind === 'account')
+    assert.deepEqual(entry.attributes.preferredlanguage, ['de'])
+    const other = await openPage(browser, base)
+    await enter(other.page, 'ann', 'ann-secret-2')
+    await other.page.locator('html[lang=de] .mail').waitFor()
+    await other.page.goto(`${base}/mail/plain`)
+    await other.page.locator('html[lang=de] h1').getByText('Posteingang').waitFor()
+    await page.getByLabel('Sprache der Seiten').selectOption('')
+    await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
+    assert.equal(await page.getByLabel('Language of the pages').inputValue(), '')
+    await other.page.context().close()
+  })
   assert.deepEqual(
     problems.filter((problem) => !/status of (400|403|409)/.test(problem)),
     [],

@@ -46,6 +46,8 @@ const CLASSES: Readonly<Record<string, { readonly who: readonly string[]; readon
 const ROWS: Readonly<Record<string, keyof typeof CLASSES>> = {
   'POST /api/login': 'anyone',
   'POST /api/login/confirm': 'login',
+  'GET /api/login/language': 'login',
+  'PUT /api/login/language': 'login',
   'GET /api/login/ways': 'anyone',
   'POST /api/login/passkey/options': 'anyone',
   'POST /api/login/passkey': 'anyone',

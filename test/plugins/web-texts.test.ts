@@ -2,10 +2,12 @@
  * Texts of the browser's applications: every shown text passes through the catalogues, and German misses none.
  */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { test } from 'node:test'
 import ts from 'typescript'
+import { inGerman } from '../../plugins/web/app/ui/in-german.ts'
+import { server } from '../../plugins/web/app/ui/locales/de-server.ts'
 
 const WEB = resolve(import.meta.dirname, '../../plugins/web')
 /** Attributes that people see or hear. */
@@ -97,3 +99,30 @@ for (const app of ['admin', 'account', 'mail']) {
       assert.deepEqual(placesIn(text), placesIn(english[key] ?? key), `other values in ${key}`)
   })
 }
+
+/** All text in quotes of the files that servers run, with `{{}}` for values. */
+function serverTexts(): string {
+  const folders = ['core/runtime', 'plugins/web', 'plugins/lists', 'plugins/directory', 'plugins/filter']
+  const root = resolve(WEB, '../..')
+  const paths = folders.flatMap((folder) => globSync(`${folder}/**/*.ts`, { cwd: root }))
+  const texts = paths.filter((path) => !path.includes('/ui/')).map((path) => readFileSync(join(root, path), 'utf8'))
+  return texts.join('\n').replace(/\$\{[^{}`]*\}/g, '{{}}')
+}
+
+test('every German text of the server is one that the server sends', () => {
+  const sent = serverTexts()
+  const composed = (text: string) =>
+    /^\{\{\}\}: its health|^\{\{\}\} has failed/.test(text) ? text.replaceAll('{{}}', '').split(': ').at(-1) : text
+  const stale = Object.keys(server).filter((text) => !sent.includes(composed(text)?.trim() ?? text))
+  assert.deepEqual(stale, [])
+  for (const [text, german] of Object.entries(server))
+    assert.equal(german.split('{{}}').length, text.split('{{}}').length, text)
+})
+
+test('texts of the server with values are translated whole, and unknown ones stay', () => {
+  assert.equal(inGerman('There is no such list'), 'Diese Liste gibt es nicht')
+  assert.equal(inGerman('12 GB free at /var/lib/iems'), '12 GB frei in /var/lib/iems')
+  assert.equal(inGerman('out has failed: EMFILE'), 'out ist ausgefallen: EMFILE')
+  assert.equal(inGerman('out has failed'), 'out ist ausgefallen')
+  for (const other of ['constructor', '', 'A fault of a plugin', ' has failed']) assert.equal(inGerman(other), other)
+})

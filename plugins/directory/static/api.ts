@@ -14,6 +14,8 @@ export interface Account {
   readonly displayName?: string
   /** Storage quota in octets; absent for no limit. */
   readonly quota?: number
+  /** Code of the language that the holder prefers, such as `de`; absent: unknown. */
+  readonly language?: string
 }
 
 export interface AccountsApi {

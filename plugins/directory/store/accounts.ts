@@ -67,12 +67,15 @@ export class DirectoryAccounts implements AccountsApi {
 }
 
 /** The account as other plugins see it. */
-function accountOf({ id, name, addresses, displayName, quota }: DirectoryAccount | AccountRecord): Account {
+function accountOf({ id, name, addresses, displayName, quota, attributes }: DirectoryAccount | AccountRecord): Account {
+  // RFC 2798 section 2.7: as Accept-Language, the first is preferred.
+  const language = /^[a-z]{2,3}(?![a-z])/i.exec(attributes?.preferredlanguage?.[0] ?? '')?.[0].toLowerCase()
   return {
     id,
     name,
     addresses,
     ...(displayName === undefined ? {} : { displayName }),
     ...(quota === undefined ? {} : { quota }),
+    ...(language === undefined ? {} : { language }),
   }
 }

@@ -6,7 +6,7 @@
  */
 import type { AccountsApi } from '../../directory/static/api.ts'
 import { type Call, HttpProblem, type Login } from '../../web/http/api.ts'
-import type { MailingList } from '../api.ts'
+import { LANGUAGES, type MailingList } from '../api.ts'
 import { foldAddress } from '../records.ts'
 import type { Roster } from '../roster.ts'
 
@@ -66,13 +66,25 @@ export async function mustOwn(deps: AccessDeps, address: string, login: Login): 
   return list
 }
 
-/** The list, if the client may read its archive. */
+/** The list, its pages in the language that the account has chosen. */
+export async function inOwnLanguage(
+  { accounts }: AccessDeps,
+  list: MailingList,
+  login: Login | undefined,
+): Promise<MailingList> {
+  const id = login?.identity.account
+  const chosen = id === undefined ? undefined : (await accounts?.byId(id))?.language
+  const language = LANGUAGES.find((one) => one === chosen)
+  return language === undefined ? list : { ...list, settings: { ...list.settings, language } }
+}
+
+/** The list in the client's language, if the client may read its archive. */
 export async function readable(
   deps: AccessDeps,
   address: string,
   { login }: Pick<Call, 'login'>,
 ): Promise<MailingList> {
-  const list = await listIn(deps, address)
+  const list = await inOwnLanguage(deps, await listIn(deps, address), login)
   const { archive } = list.settings
   if (archive === 'public') return list
   if (archive === 'none') throw new HttpProblem(404, 'The list has no archive')

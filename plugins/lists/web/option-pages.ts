@@ -7,7 +7,7 @@ import * as z from 'zod'
 import { type Call, type Html, HttpProblem, html, Redirect } from '../../web/http/api.ts'
 import { DELIVERIES, LANGUAGES, type MailingList, type Member, type MemberOptions } from '../api.ts'
 import { topicNames } from '../topics.ts'
-import { addressesOf, listIn, memberAddress } from './access.ts'
+import { addressesOf, inOwnLanguage, listIn, memberAddress } from './access.ts'
 import { page, pathOf, said, titleOf } from './layout.ts'
 import { GONE, LIMIT, type MemberPagesDeps, token } from './member-pages.ts'
 import { wordsOf } from './words.ts'
@@ -141,7 +141,8 @@ function addAccountPages(deps: MemberPagesDeps): void {
     summary: 'The membership of an account in a mailing list',
     params: z.object({ list }),
     async run(call) {
-      const { found, member } = await open(call)
+      const { found: list, member } = await open(call)
+      const found = await inOwnLanguage(deps, list, call.login)
       const action = `${pathOf(found)}/membership`
       if (member) return optionsPage(action, found, member)
       const addresses = await addressesOf(deps, call.login)

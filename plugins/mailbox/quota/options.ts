@@ -60,7 +60,9 @@ export const options = z.strictObject({
       languages: z
         .record(z.string(), z.enum(['en', 'de']))
         .default({})
-        .describe("Language by domain of the account or by group, such as { 'example.de': 'de' }."),
+        .describe(
+          "Language by domain of the account or by group, such as { 'example.de': 'de' }, for accounts whose holder has not chosen one.",
+        ),
       administrators: z
         .array(address)
         .default([])

@@ -53,6 +53,7 @@ export function createReview({ store, mail, accounts, options, limits, post, now
   const { at: thresholds, language, languages, administrators } = options.warnings
 
   async function languageOf(account: Account): Promise<Language> {
+    if (account.language === 'en' || account.language === 'de') return account.language
     const byDomain = languages[domainOf(account)]
     if (byDomain || Object.keys(languages).length === 0) return byDomain ?? language
     const group = (await accounts.groupsOf(account.id)).find((one) => Object.hasOwn(languages, one))

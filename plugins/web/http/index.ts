@@ -4,12 +4,14 @@
  * This file assembles the parts; app.ts shows the path of a request.
  */
 import { type ConnectionInfo, createListener, definePlugin, type Identity, inNetworks, type SetupContext } from 'iems'
+import { Accounts } from '../../directory/static/api.ts'
 import { Directory } from '../../directory/store/api.ts'
 import { Http } from './api.ts'
 import { type App, createApp } from './app.ts'
 import { Calls } from './calls.ts'
 import { AccessControl } from './login/access.ts'
 import { Challenges } from './login/challenges.ts'
+import { addLanguageRoutes } from './login/language.ts'
 import { LiveLogins } from './login/live.ts'
 import { Passkeys } from './login/passkeys.ts'
 import { WebLogins } from './login/records.ts'
@@ -29,7 +31,7 @@ export const http = definePlugin({
   name: 'http',
   config: options,
   offers: [Http],
-  wants: [Directory],
+  wants: [Accounts, Directory],
   records: { login: { version: 1 } },
   async setup(config, ctx) {
     const stopping = new AbortController()
@@ -147,6 +149,7 @@ function setUpAccess({ config, ctx, routes, stopping }: AccessParts): {
     authWithoutTls,
     absolute,
   })
+  addLanguageRoutes(routes, ctx.find(Accounts), directory)
   const sweep = async (signal: AbortSignal) => {
     await challenges.sweep()
     await records.sweep(signal)

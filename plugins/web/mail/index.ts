@@ -8,6 +8,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { definePlugin, network, size } from 'iems'
 import * as z from 'zod'
+import { Accounts } from '../../directory/static/api.ts'
 import { Mailsort } from '../../mailbox/mailsort/api.ts'
 import { MailStore } from '../../mailbox/store/api.ts'
 import { APPLICATION_POLICY, applicationFolder } from '../app/api.ts'
@@ -51,7 +52,7 @@ export const webmail = definePlugin({
         .describe('Remote images of messages, which the server fetches when the reader allows it.'),
     })
     .prefault({}),
-  needs: [Http, Jmap, MailStore],
+  needs: [Http, Jmap, MailStore, Accounts],
   wants: [Mailsort],
   offers: [Webmail],
   setup({ root, images }, ctx) {
@@ -73,7 +74,7 @@ export const webmail = definePlugin({
     addSlotRoutes(http, { slots, mail, log: ctx.log })
     addDecodedBlobs(ctx.use(Jmap))
     addUnsubscribe(http, { mail, dns: ctx.dns, log: ctx.log, allow: images.allow })
-    addPlainPages(http, mail)
+    addPlainPages(http, mail, ctx.use(Accounts))
     addRuleRoutes(http, ctx.find(Mailsort))
     addImageProxy(http, images, ctx.dns)
     const folder = applicationFolder('mail')

@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto'
 import { decodePart, decodeWords, gather, type MimePart } from 'iems/mime'
 import * as z from 'zod'
+import type { AccountsApi } from '../../directory/static/api.ts'
 import type { Email, EnvelopeAddress, Mailbox, MailStoreApi, UidRange, Uids } from '../../mailbox/store/api.ts'
 import { type Call, type Html, type HttpApi, HttpProblem, html, raw } from '../http/api.ts'
 
@@ -64,8 +65,11 @@ interface Language {
   readonly texts: typeof EN
 }
 
-function languageOf({ header }: Pick<Call, 'header'>): Language {
-  const isGerman = /^\s*de\b/i.test(header('accept-language') ?? '')
+/** The account's, else the browser's. */
+async function languageOf(accounts: AccountsApi, { header, login }: Pick<Call, 'header' | 'login'>): Promise<Language> {
+  const id = login?.identity.account
+  const chosen = id === undefined ? undefined : (await accounts.byId(id))?.language
+  const isGerman = /^\s*de\b/i.test(chosen ?? header('accept-language') ?? '')
   return isGerman ? { code: 'de', texts: DE } : { code: 'en', texts: EN }
 }
 
@@ -196,7 +200,7 @@ async function message(mail: MailStoreApi, account: string, given: { language: L
   )
 }
 
-export function addPlainPages(http: HttpApi, mail: MailStoreApi): void {
+export function addPlainPages(http: HttpApi, mail: MailStoreApi, accounts: AccountsApi): void {
   const query = z.object({
     before: z.coerce.number().int().min(1).default(Number.MAX_SAFE_INTEGER),
     problem: z.string().max(10).optional(),
@@ -207,8 +211,8 @@ export function addPlainPages(http: HttpApi, mail: MailStoreApi): void {
     path: HOME,
     summary: 'The Inbox without script',
     query,
-    run(call) {
-      const language = languageOf(call)
+    async run(call) {
+      const language = await languageOf(accounts, call)
       const account = call.login?.identity.account
       if (account === undefined) return loginForm(language, call.query.problem)
       return inbox(mail, account, { language, before: call.query.before })
@@ -219,8 +223,8 @@ export function addPlainPages(http: HttpApi, mail: MailStoreApi): void {
     path: `${HOME}/:email`,
     summary: 'A message without script',
     params: z.object({ email: z.string().max(200) }),
-    run(call) {
-      const language = languageOf(call)
+    async run(call) {
+      const language = await languageOf(accounts, call)
       const account = call.login?.identity.account
       if (account === undefined) return loginForm(language, undefined)
       return message(mail, account, { language, id: call.params.email })

@@ -6,7 +6,7 @@ import { isDark, setTheme } from '../../app/ui/appearance.ts'
 import { ask, Refused } from '../../app/ui/ask.ts'
 import { IconButton } from '../../app/ui/button.tsx'
 import { Brand, Icon, type IconName } from '../../app/ui/icon.tsx'
-import { chooseLanguage, LANGUAGES, type Language, language, t } from '../../app/ui/language.ts'
+import { t } from '../../app/ui/language.ts'
 import { Confirm } from './confirm.tsx'
 import { type Account, AccountContext, type Shown } from './context.ts'
 import { Addresses } from './pages/addresses.tsx'
@@ -125,17 +125,6 @@ export function AccountApp({ account, reload }: { readonly account: Shown; reloa
           <span className="t3 wide cut">{account.addresses[0] ?? account.name}</span>
           <span className="grow" />
           <IconButton icon="theme" label={t('theme.toggle')} onClick={() => setTheme(isDark() ? 'light' : 'dark')} />
-          <select
-            aria-label={t('language')}
-            value={language()}
-            onChange={({ target }) => chooseLanguage(target.value as Language)}
-          >
-            {LANGUAGES.map(([code, name]) => (
-              <option key={code} value={code}>
-                {name}
-              </option>
-            ))}
-          </select>
           <button type="button" className="btn" onClick={() => void leave()}>
             {t('leave')}
           </button>

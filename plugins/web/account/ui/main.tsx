@@ -23,7 +23,9 @@ function Start() {
   const [where, setWhere] = useState<Where>({ at: 'loading' })
   const open = useCallback(async () => {
     try {
-      setWhere({ at: 'account', account: await ask<Shown>('GET', '/api/account') })
+      const account = await ask<Shown>('GET', '/api/account')
+      await followAccount()
+      setWhere({ at: 'account', account })
     } catch (cause) {
       const isOffline = !(cause instanceof Refused) || cause.status >= 500
       setWhere((before) => ({ at: 'login', hasEnded: before.at === 'account', isOffline }))
@@ -36,7 +38,7 @@ function Start() {
 }
 
 startAppearance()
-await startLanguage({
+const followAccount = await startLanguage({
   en: async () => (await import('./locales/en.ts')).texts,
   de: async () => (await import('./locales/de.ts')).texts,
 })

@@ -1,6 +1,7 @@
 /**
  * The API as the pages call it: JSON, streams of lines, and the question for the password before what cannot be undone.
  */
+import { fromServer } from '../../app/ui/from-server.ts'
 import { t } from '../../app/ui/language.ts'
 
 class ApiError extends Error {
@@ -45,7 +46,9 @@ async function ask(method: string, path: string, body: unknown, options: AskOpti
   if (problem.needs === 'confirmation' && (await session.confirm())) return ask(method, path, body, options)
   throw new ApiError(
     response.status,
-    problem.detail ?? t('The server answered {{status}}', { status: response.status }),
+    problem.detail !== undefined
+      ? fromServer(problem.detail)
+      : t('The server answered {{status}}', { status: response.status }),
     problem.needs,
   )
 }

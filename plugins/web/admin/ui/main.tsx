@@ -25,6 +25,7 @@ function Start() {
   const open = useCallback(async () => {
     try {
       const me = await api<Me>('GET', '/api/v1/me')
+      await followAccount()
       setWhere({ at: 'admin', me })
     } catch (cause) {
       const isOffline = cause instanceof TypeError
@@ -46,7 +47,7 @@ function Start() {
 }
 
 startAppearance()
-await startLanguage({
+const followAccount = await startLanguage({
   en: async () => (await import('./locales/en.ts')).texts,
   de: async () => (await import('./locales/de.ts')).texts,
 })

@@ -1,6 +1,8 @@
 /**
  * Requests of an application to its server, and their refusals.
  */
+import { fromServer } from './from-server.ts'
+
 export class Refused extends Error {
   readonly status: number
   /** Needed by the server first: `confirmation` or `code`. */
@@ -21,7 +23,7 @@ export async function ask<T = undefined>(method: string, path: string, body?: un
   const text = await response.text()
   if (response.ok) return (text === '' ? undefined : JSON.parse(text)) as T
   const { detail, needs } = readProblem(text)
-  throw new Refused(response.status, detail ?? String(response.status), needs)
+  throw new Refused(response.status, fromServer(detail ?? String(response.status)), needs)
 }
 
 function readProblem(text: string): { readonly detail?: string; readonly needs?: string } {

@@ -1,7 +1,9 @@
 /**
- * The language of the page: the browser's or the person's choice. English is the fallback of every text.
+ * The language of the page: the account's, before a login the person's choice in this browser, else the browser's own.
+ * English is the fallback of every text.
  */
 import i18next from 'i18next'
+import { ask } from './ask.ts'
 
 export const LANGUAGES = [
   ['en', 'English'],
@@ -20,8 +22,13 @@ function chosenLanguage(): Language {
   return navigator.languages.map((one) => one.slice(0, 2)).find(isKnown) ?? 'en'
 }
 
-/** Takes the texts of an application; further languages come when they are chosen. */
-export async function startLanguage(load: Readonly<Record<Language, () => Promise<Catalogue>>>): Promise<void> {
+/**
+ * Takes the texts of an application; further languages come when they are chosen. The result follows the account: to
+ * be called after a login, before its pages are shown.
+ */
+export async function startLanguage(
+  load: Readonly<Record<Language, () => Promise<Catalogue>>>,
+): Promise<() => Promise<void>> {
   const language = chosenLanguage()
   const [fallback, chosen] = await Promise.all([load.en(), load[language]()])
   await i18next.init({
@@ -32,14 +39,36 @@ export async function startLanguage(load: Readonly<Record<Language, () => Promis
     interpolation: { escapeValue: false },
     resources: { en: { translation: fallback }, [language]: { translation: chosen } },
   })
-  document.documentElement.lang = language
-  document.documentElement.dir = i18next.dir(language)
+  showLanguage()
+  return async () => {
+    const { language: wanted } = await accountLanguage().catch(() => ({ language: null }))
+    if (!isKnown(wanted) || wanted === i18next.language) return
+    i18next.addResourceBundle(wanted, 'translation', await load[wanted]())
+    await i18next.changeLanguage(wanted)
+    showLanguage()
+  }
 }
 
-/** The choice holds from the next load of the page. */
-export function chooseLanguage(language: Language): void {
-  localStorage.setItem(KEPT, language)
+function showLanguage(): void {
+  document.documentElement.lang = i18next.language
+  document.documentElement.dir = i18next.dir()
+}
+
+/** Null: automatic. `isKept`: the server keeps a choice; otherwise this browser does. */
+export const accountLanguage = () =>
+  ask<{ readonly language: string | null; readonly isKept: boolean }>('GET', '/api/login/language')
+
+/** In this browser alone, before a login; undefined for the browser's own. It holds from the next load of the page. */
+export function chooseLanguage(language: Language | undefined): void {
+  if (language === undefined) localStorage.removeItem(KEPT)
+  else localStorage.setItem(KEPT, language)
   location.reload()
+}
+
+/** With the account, and so in every browser; undefined for that of the browser. */
+export async function setAccountLanguage(language: Language | undefined): Promise<void> {
+  if ((await accountLanguage()).isKept) await ask('PUT', '/api/login/language', { language: language ?? null })
+  chooseLanguage(language)
 }
 
 /** The languages, as entries of a menu. */
@@ -49,7 +78,7 @@ export const languageEntries = () =>
     label: name,
     checked: language() === code,
     isFirstOfGroup: index === 0,
-    run: () => chooseLanguage(code),
+    run: () => void setAccountLanguage(code),
   }))
 
 export const t = (key: string, values?: Readonly<Record<string, unknown>>): string =>

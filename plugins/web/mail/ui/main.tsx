@@ -26,6 +26,7 @@ function Start() {
     const store = new MailStore(new JmapClient({ base: '', fetch: fetch.bind(window) }))
     try {
       await store.open()
+      await followAccount()
       setWhere({ at: 'mail', store })
     } catch (cause) {
       const isOffline = cause instanceof Failure && cause.kind !== 'login'
@@ -51,7 +52,7 @@ function Start() {
 }
 
 startAppearance()
-await startLanguage({
+const followAccount = await startLanguage({
   en: async () => (await import('./locales/en.ts')).texts,
   de: async () => (await import('./locales/de.ts')).texts,
 })

@@ -28,6 +28,11 @@ export const texts: Catalogue = {
   'page.programs': 'App-Passwörter',
   'page.sessions': 'Angemeldete Browser',
   language: 'Sprache',
+  'language.of': 'Sprache der Seiten',
+  'language.automatic': 'Automatisch (wie der Browser)',
+  'language.hint':
+    'Alle Seiten folgen ihr nach der Anmeldung, in jedem Browser; ebenso Warnungen zu Ihrem Speicherplatz.',
+  'language.here': 'Ihr Konto stammt aus einem anderen System: Die Wahl gilt in diesem Browser.',
   'page.addresses': 'Adressen, Weiterleitung',
   'page.vacation': 'Abwesenheit',
   'page.junk': 'Spam',

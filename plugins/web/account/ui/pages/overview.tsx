@@ -1,5 +1,5 @@
 /** The account and its storage. */
-import { t } from '../../../app/ui/language.ts'
+import { accountLanguage, LANGUAGES, setAccountLanguage, t } from '../../../app/ui/language.ts'
 import { useAccount, useLoaded } from '../context.ts'
 import { Jmap } from '../jmap.ts'
 import { Page, Problem, Section, sizeOf } from '../parts.tsx'
@@ -72,6 +72,37 @@ export function Overview() {
           )
         })}
       </Section>
+      <LanguageSetting />
     </Page>
+  )
+}
+
+function LanguageSetting() {
+  const { change } = useAccount()
+  const { value, error } = useLoaded(accountLanguage)
+  return (
+    <Section title={t('language')} hint={value?.isKept === false ? t('language.here') : t('language.hint')}>
+      <Problem text={error} />
+      {value ? (
+        <div className="field">
+          <label htmlFor="language">{t('language.of')}</label>
+          <select
+            id="language"
+            value={LANGUAGES.find(([code]) => code === value.language)?.[0] ?? ''}
+            onChange={({ target }) => {
+              const chosen = LANGUAGES.find(([code]) => code === target.value)?.[0]
+              void change(() => setAccountLanguage(chosen))
+            }}
+          >
+            <option value="">{t('language.automatic')}</option>
+            {LANGUAGES.map(([code, name]) => (
+              <option key={code} value={code} lang={code}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </div>
+      ) : null}
+    </Section>
   )
 }
