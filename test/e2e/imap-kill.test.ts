@@ -1,7 +1,6 @@
 /**
  * kill -9 while sessions change a mailbox and a client follows with QRESYNC: when the server is back, what the client
- * knew, brought level by SELECT (QRESYNC …) alone, is what is there. The server has one kernel and three in turn. KILLS
- * says how often; a few by default.
+ * knew, brought level by SELECT (QRESYNC …) alone, is what is there. KILLS says how often; a few by default.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -103,14 +102,13 @@ test(`a client with QRESYNC is level with the server after each of ${KILLS} kill
   const folder = await tempFolder(t)
   const port = await freePort()
   const people = [{ name: 'ann', addresses: ['ann@here.test'], password: await hashPassword('secret') }]
-  const configOf = (workers: number) => `
+  const config = `
     import { defineConfig } from 'iems'
     import { accounts } from 'iems/plugins/accounts'
     import { imap } from 'iems/plugins/imap'
     import { mailstore } from 'iems/plugins/mailstore'
     export default defineConfig({
       hostname: 'mx.test',
-      workers: ${workers},
       store: { path: 'data' },
       channels: { local: mailstore({}), imap: imap({ listen: '127.0.0.1:${port}', authWithoutTls: true }) },
       plugins: [accounts({ domains: ['here.test'], accounts: ${JSON.stringify(people)} })],
@@ -118,7 +116,7 @@ test(`a client with QRESYNC is level with the server after each of ${KILLS} kill
   const follower = new Follower()
   let commands = 0
   for (let kill = 1; ; kill++) {
-    const server = await startProcess(t, folder, configOf(kill % 2 === 0 ? 3 : 1))
+    const server = await startProcess(t, folder, config)
     await follower.connect(await logIn(t, port))
     const truth = new Map<number, string>()
     const reader = await logIn(t, port)
