@@ -1,13 +1,17 @@
 /**
- * Finds waiting deliveries by filter. Every delivery is in a lane, so the lanes serve as the list.
+ * Finds waiting deliveries by filter. Every delivery is in a lane, so the lanes serve as the list; a search for an
+ * address reads the records in their own order instead, because only they name it.
  *
- * Invariants: lanes that the filter excludes are not read; deliveries that end during the search are skipped.
+ * Invariants: lanes that the filter excludes are not read; of records that do not name the address in question none is
+ * decoded; deliveries that end during the search are skipped.
  */
 import type { Clock } from '../api/clock.ts'
 import type { Priority } from '../api/hooks.ts'
 import { wordsOf } from '../delivery/report-text.ts'
-import type { Key, Scheduled, Store } from '../store/store.ts'
+import type { Key, Scheduled, Store, Value } from '../store/store.ts'
 import {
+  allDeliveries,
+  allMessages,
   type DeliveryRecord,
   decode,
   deliveriesOf,
@@ -26,7 +30,7 @@ export interface QueueFilter {
   readonly channel?: string
   /** A next hop; `.example.org` means every one below it. */
   readonly nexthop?: string
-  /** The reverse-path: the message's, or that of the delivery's recipients. */
+  /** The reverse-path: the message's, or that of the delivery's recipients. Addresses are compared without case. */
   readonly from?: string
   readonly recipient?: string
   readonly held?: boolean
@@ -109,6 +113,15 @@ export function matchesDelivery(delivery: DeliveryRecord, filter: QueueFilter, n
   return filter.scheduled === undefined || (delivery.notBefore ?? 0) > now === filter.scheduled
 }
 
+const isSame = (address: string, wanted: string | undefined) => address.toLowerCase() === wanted?.toLowerCase()
+
+/** Whether the octets of a record may name an address. */
+function naming(address: string): (value: Value) => boolean {
+  const wanted = JSON.stringify(address).slice(1, -1).toLowerCase()
+  return (value) =>
+    Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString().toLowerCase().includes(wanted)
+}
+
 /** Messages of a search: one with many recipients is read once, not once for each of its deliveries. */
 class Messages {
   readonly #store: Store
@@ -128,8 +141,10 @@ class Messages {
   }
 }
 
+type Reader = FindDeps & { readonly messages: Messages }
+
 async function read(
-  { store, clock, messages }: FindDeps & { readonly messages: Messages },
+  { store, clock, messages }: Reader,
   lane: string,
   { key: at, at: due, leased }: Scheduled,
   filter: QueueFilter,
@@ -139,9 +154,9 @@ async function read(
   if (!record || !value) return undefined
   const delivery = decode<DeliveryRecord>(value)
   const from = reversePathOf(record, delivery)
-  if (filter.from !== undefined && ![record.from, from].includes(filter.from)) return undefined
+  if (filter.from !== undefined && ![record.from, from].some((one) => isSame(one, filter.from))) return undefined
   if (!matchesDelivery(delivery, filter, clock.now())) return undefined
-  if (filter.recipient !== undefined && !delivery.recipients.some(({ address }) => address === filter.recipient))
+  if (filter.recipient !== undefined && !delivery.recipients.some(({ address }) => isSame(address, filter.recipient)))
     return undefined
   const { channel, nexthop, attempt, held, notBefore = 0, recipients } = delivery
   const entry: QueueEntry = {
@@ -172,20 +187,26 @@ const isOfLanes = ({ message, from, recipient, scheduled }: QueueFilter): boolea
 /** Every delivery that the filter matches, without the first `skip`. */
 export async function* findDeliveries(deps: FindDeps, filter: QueueFilter, skip = 0): AsyncGenerator<Found> {
   let left = skip
-  for await (const one of filter.message === undefined
-    ? findInLanes(deps, filter, () => left-- > 0)
-    : findOf(deps, filter.message, filter))
-    if (one && left-- <= 0) yield one
+  const reader = { ...deps, messages: new Messages(deps.store) }
+  const { message, recipient, from } = filter
+  const all =
+    message !== undefined
+      ? findOf(reader, message, filter)
+      : recipient !== undefined
+        ? findNaming(reader, recipient, filter)
+        : from !== undefined
+          ? findFrom(reader, from, filter)
+          : findInLanes(reader, filter, () => left-- > 0)
+  for await (const one of all) if (one && left-- <= 0) yield one
 }
 
 /** Undefined stands for a delivery that was passed over unread. */
 async function* findInLanes(
-  deps: FindDeps,
+  reader: Reader,
   filter: QueueFilter,
   passes: () => boolean,
 ): AsyncGenerator<Found | undefined> {
-  const { store } = deps
-  const reader = { ...deps, messages: new Messages(store) }
+  const { store } = reader
   const isUnread = isOfLanes(filter)
   for await (const { lane } of store.lanes('')) {
     if (!matchingLane(lane, filter)) continue
@@ -202,22 +223,48 @@ async function* findInLanes(
   }
 }
 
-async function* findOf(deps: FindDeps, message: string, filter: QueueFilter): AsyncGenerator<Found> {
-  const { store } = deps
-  const [id = '', ...rest] = message.split('.')
-  const number = rest.length === 0 ? undefined : rest.join('.')
-  const value = await store.get(messageKey(id))
-  if (!value) return
-  const { priority } = decode<MessageRecord>(value)
-  const reader = { ...deps, messages: new Messages(store) }
-  for await (const [at, bytes] of store.scan(deliveriesOf(id))) {
-    if (number !== undefined && String(readKey(at).number) !== number) continue
-    const lane = laneForDelivery(decode<DeliveryRecord>(bytes), priority)
-    if (!matchingLane(lane, filter)) continue
-    const [due = 0, leased] = await Promise.all([store.dueAt(lane, at), store.isLeased(lane, at)])
-    const one = await read(reader, lane, { key: at, at: due, leased }, filter)
+/** Deliveries whose own records name an address, oldest message first. */
+async function* findNaming(reader: Reader, address: string, filter: QueueFilter): AsyncGenerator<Found> {
+  const isCandidate = naming(address)
+  for await (const [at, bytes] of reader.store.scan(allDeliveries)) {
+    const one = isCandidate(bytes) ? await readAt(reader, at, bytes, filter) : undefined
     if (one) yield one
   }
+}
+
+/** Those of messages with that reverse-path, then those whose recipients have it as their own. */
+async function* findFrom(reader: Reader, from: string, filter: QueueFilter): AsyncGenerator<Found> {
+  const isCandidate = naming(from)
+  for await (const [, bytes] of reader.store.scan(allMessages)) {
+    if (!isCandidate(bytes)) continue
+    const { id, from: path } = decode<MessageRecord>(bytes)
+    if (isSame(path, from)) yield* findOf(reader, id, filter)
+  }
+  for await (const one of findNaming(reader, from, filter)) {
+    const record = await reader.messages.get(one.entry.message)
+    if (record && !isSame(record.from, from)) yield one
+  }
+}
+
+async function* findOf(reader: Reader, message: string, filter: QueueFilter): AsyncGenerator<Found> {
+  const [id = '', ...rest] = message.split('.')
+  const number = rest.length === 0 ? undefined : rest.join('.')
+  for await (const [at, bytes] of reader.store.scan(deliveriesOf(id))) {
+    if (number !== undefined && String(readKey(at).number) !== number) continue
+    const one = await readAt(reader, at, bytes, filter)
+    if (one) yield one
+  }
+}
+
+/** A delivery that was found by its record. */
+async function readAt(reader: Reader, at: Key, bytes: Value, filter: QueueFilter): Promise<Found | undefined> {
+  const { store, messages } = reader
+  const record = await messages.get(readKey(at).id)
+  if (!record) return undefined
+  const lane = laneForDelivery(decode<DeliveryRecord>(bytes), record.priority)
+  if (!matchingLane(lane, filter)) return undefined
+  const [due = 0, leased] = await Promise.all([store.dueAt(lane, at), store.isLeased(lane, at)])
+  return read(reader, lane, { key: at, at: due, leased }, filter)
 }
 
 /** The lanes of a next hop, one for each priority, are one hop. */

@@ -104,6 +104,7 @@ export const historyKey = (id: string, number: number): Key => key('h', id, numb
 export const onceKey = (once: string): Key => key('o', once)
 export const allMessages = below('m')
 export const allOnce = below('o')
+export const allDeliveries = below('d')
 export const deliveriesOf = (id: string) => below('d', id)
 export const historyOf = (id: string) => below('h', id)
 /** All messages accepted before that id. */

@@ -179,9 +179,7 @@ test(`${DELIVERIES} deliveries: by next hop, page by page, held and released all
     await page.getByRole('link', { name: /^Queue/ }).click()
     await page.locator('.note-count', { hasText: total.toLocaleString('en-GB') }).waitFor()
   })
-  // It reads every delivery, so that a second is not enough for a hundred thousand.
-  const search = stopwatch()
-  await search.measured('queue, an address', async () => {
+  await watch.measured('queue, an address', async () => {
     await page.getByPlaceholder('Next hop or address').fill(`r${DELIVERIES - 1}@h49.test`)
     await rows.waitFor()
   })
@@ -199,7 +197,7 @@ test(`${DELIVERIES} deliveries: by next hop, page by page, held and released all
   await page.getByRole('toolbar').getByRole('button', { name: 'Hold' }).click()
   await page.getByText(/^\d+ changed$/).waitFor()
   assert.equal(await here.queue.count({ nexthop: 'h7.test', held: false }), 0)
-  t.diagnostic(JSON.stringify({ ...watch.took, ...search.took }))
+  t.diagnostic(JSON.stringify(watch.took))
   watch.check()
   assert.deepEqual(problems, [])
 })
