@@ -5,7 +5,8 @@ import type { ContentStore, StagedContent } from 'iems'
 import { gather, readFields } from 'iems/mime'
 import { type ChangeAccount, isRefused } from './account-transactions.ts'
 import type { MailboxRef, NewMessage, Or } from './api.ts'
-import { addAppended, threadOf } from './emails.ts'
+import { type DigestRecord, digestFields } from './digest.ts'
+import { addAppended, HEADER_LIMIT, threadOf } from './emails.ts'
 import { addEntries } from './entries.ts'
 import { readFlags } from './flags.ts'
 import type { Limits } from './limits.ts'
@@ -26,9 +27,14 @@ export interface AppendDeps {
 
 type Given = Iterable<NewMessage> | AsyncIterable<NewMessage>
 
+interface Head {
+  readonly thread: string
+  readonly digest?: DigestRecord
+}
+
 interface Staged extends Omit<NewMessage, 'content'> {
   readonly one: StagedContent
-  thread: string
+  head: Head
 }
 
 export class TooBig extends Error {}
@@ -42,10 +48,11 @@ export async function* limited(content: AsyncIterable<Uint8Array>, most: number)
   }
 }
 
-/** The thread of content that has not been parsed. */
-async function threadIn({ content, open }: StagedContent): Promise<string> {
-  const { last } = readFields(await gather(open(), content.headerSize))
-  return threadOf(last('references'), last('in-reply-to'), last('message-id'))
+/** What the header of content that has not been parsed says; a header that is too long has no digest. */
+async function readHead({ content, open }: StagedContent): Promise<Head> {
+  const fields = readFields(await gather(open(), content.headerSize))
+  const thread = threadOf(fields.last('references'), fields.last('in-reply-to'), fields.last('message-id'))
+  return content.headerSize < HEADER_LIMIT ? { thread, digest: digestFields(fields) } : { thread }
 }
 
 export function createAppend(parts: AppendDeps) {
@@ -53,9 +60,9 @@ export function createAppend(parts: AppendDeps) {
 
   async function stageAll(given: Given, staged: Staged[]): Promise<void> {
     for await (const { content, ...words } of given) {
-      const message: Staged = { ...words, one: await contents.stage(limited(content, maxSize)), thread: '' }
+      const message: Staged = { ...words, one: await contents.stage(limited(content, maxSize)), head: { thread: '' } }
       staged.push(message)
-      message.thread = await threadIn(message.one)
+      message.head = await readHead(message.one)
     }
   }
 
@@ -70,9 +77,9 @@ export function createAppend(parts: AppendDeps) {
       const limits = await limitsOf(ref.account)
       const uids = await changeAccount(ref.account, async (change) => {
         const at = now()
-        const entries = staged.map(({ one, thread, flags = [], received = at, uid }) => ({
-          email: addAppended(change, one),
-          thread,
+        const entries = staged.map(({ one, head, flags = [], received = at, uid }) => ({
+          email: addAppended(change, one, head.digest),
+          thread: head.thread,
           flags: readFlags(flags),
           received,
           saved: at,

@@ -4,7 +4,7 @@
  * Pure. Invariants: a digest depends on the content alone, so it is never stale; its size has a bound, whatever the
  * message. A change to what is computed here needs a new DIGEST_VERSION, and digests are then made again when needed.
  */
-import { decodeWords, envelopeOf, preview, readDate, readFields, readLong } from 'iems/mime'
+import { decodeWords, envelopeOf, type Fields, preview, readDate, readFields, readLong } from 'iems/mime'
 import type { Digest, Email, Envelope, EnvelopeAddress, MimePart } from './api.ts'
 import { collate } from './query/collation.ts'
 import { baseSubject, isReply, messageIds } from './query/subject.ts'
@@ -53,12 +53,17 @@ const text = (value: string) => collate(value.slice(0, MAX_TEXT))
 /** From the header alone. */
 export async function digestHeader(email: Pick<Email, 'header' | 'structure'>): Promise<DigestRecord> {
   const header = await email.header()
-  const fields = header && readFields(header)
-  const envelope: Envelope = fields ? envelopeOf(fields) : ((await email.structure()).envelope ?? NO_ENVELOPE)
+  return header ? digestFields(readFields(header)) : digestEnvelope((await email.structure()).envelope ?? NO_ENVELOPE)
+}
+
+export const digestFields = (fields: Fields): DigestRecord =>
+  digestEnvelope(envelopeOf(fields), fields.last('references'))
+
+function digestEnvelope(envelope: Envelope, referred?: string): DigestRecord {
   const { date, subject = '', from, to, cc, inReplyTo, messageId } = envelope
   const decoded = decodeWords(subject)
   const sent = readDate(date)
-  const references = messageIds(fields?.last('references'))
+  const references = messageIds(referred)
   const [id] = messageIds(messageId)
   const keys: SortKeys = {
     ...(sent ? { sent: sent.at, day: sent.day } : {}),

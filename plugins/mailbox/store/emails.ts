@@ -58,11 +58,12 @@ export function threadOf(
   return `T${createHash('sha256').update(root).digest('base64url').slice(0, 20)}`
 }
 
-/** Writes an email whose content is appended. */
-export function addAppended(change: Change, staged: StagedContent): string {
+/** Writes an email whose content is appended, with its digest, so that lists and SORT need not read the header again. */
+export function addAppended(change: Change, staged: StagedContent, digest: DigestRecord | undefined): string {
   const base = newBase()
   change.put(contentKey(base), { v: 1, content: staged.content } satisfies ContentRecord)
   change.put(emailKey(base, APPENDED), { top: '' } satisfies EmailRecord)
+  if (digest) change.put(digestKey(base), digest)
   change.hold({ from: staged, owner: base })
   return emailId(base, APPENDED)
 }
@@ -183,8 +184,8 @@ export class Emails {
   }
 }
 
-/** Maximum octets of a parsed header. */
-const HEADER_LIMIT = 1024 * 1024
+/** Maximum octets of a parsed header, exclusive. */
+export const HEADER_LIMIT = 1024 * 1024
 
 async function readHeader(open: Email['open'], headerSize: number): Promise<Uint8Array | undefined> {
   return headerSize < HEADER_LIMIT ? gather(open({ start: 0, end: headerSize }), headerSize) : undefined
