@@ -47,7 +47,7 @@ export type {
 
 import type { Passkey } from './records.ts'
 
-export { aboveOf, joined, lastOf, NAMING, nameInPath, pathOf, rdnInPath, rdnOf, valuesIn } from './places.ts'
+export { aboveOf, escaped, joined, lastOf, NAMING, nameInPath, pathOf, rdnInPath, rdnOf, valuesIn } from './places.ts'
 export type { Passkey } from './records.ts'
 
 type Own<E> = Omit<E, keyof Kept | 'kind' | 'hasPassword' | 'members'>

@@ -27,11 +27,15 @@ export const isPlaced = (entry: EntryRecord): entry is PlacedRecord => 'attribut
 const TYPED = /^[a-z][a-z0-9-]*=/i
 
 /** Escapes a value in a name (RFC 4514 section 2.4). */
-export const escaped = (value: string) =>
-  value
+export function escaped(value: string): string {
+  // Most values need none, and searches write a name for every entry.
+  if (!SPECIAL.test(value)) return value
+  return value
     .replace(/[\\,+"<>;=]/g, '\\$&')
     .replace(/^[ #]| $/g, '\\$&')
     .replace(/\p{Cc}/gu, (letter) => [...Buffer.from(letter)].map(hex).join(''))
+}
+const SPECIAL = /[\\,+"<>;=\p{Cc}]|^[ #]| $/u
 const hex = (octet: number) => `\\${octet.toString(16).padStart(2, '0')}`
 
 /** Decodes the escapes of RFC 4514. */

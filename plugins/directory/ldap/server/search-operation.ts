@@ -23,11 +23,12 @@ import {
   viewValue,
 } from './protocol/responses.ts'
 import { CONTROL } from './root.ts'
-import { selectionOf, type Visible } from './search.ts'
+import { type Selection, selectionOf, type Visible } from './search.ts'
 
 /** A search that is running or waits for its next page. */
 interface Run extends Paged {
   readonly request: SearchRequest
+  readonly selection: Selection
   readonly found: AsyncGenerator<Visible>
   /** The current request; each page has its own. */
   operation: Operation
@@ -98,6 +99,7 @@ export class SearchOperations {
     return Object.assign(state, {
       asked: markOf(operation),
       request,
+      selection: selectionOf(request.attributes),
       found: keys.length > 0 ? this.#inOrder(find(), keys) : find(),
       most: isAdmin ? Number.POSITIVE_INFINITY : limits.entries,
       ahead: undefined,
@@ -144,9 +146,8 @@ export class SearchOperations {
   }
 
   /** False when the client has abandoned the search. */
-  async #write({ request, operation }: Run, one: Visible): Promise<boolean> {
+  async #write({ request, selection, operation }: Run, one: Visible): Promise<boolean> {
     const { output } = this.#asker
-    const selection = selectionOf(request.attributes)
     const { dn, shown } = await this.#parts.searching.show(one, selection, request.typesOnly)
     if (operation.isAbandoned) return false
     output.write(entryMessage(operation.envelope.id, dn, shown))

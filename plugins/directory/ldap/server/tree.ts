@@ -221,6 +221,7 @@ export class Tree {
 
   /** Whether an entry is in scope of a base. */
   isWithin(node: Node, base: Node, scope: 'base' | 'one' | 'sub'): boolean {
+    if (scope === 'sub' && base.kind === 'suffix') return true
     const isBase = keyOf(node) === keyOf(base)
     if (scope === 'base') return isBase
     if (isBase) return scope === 'sub'

@@ -92,11 +92,49 @@ export class BerReader {
 
 // --- written ------------------------------------------------------------------------------------
 
+const lengthOctets = (length: number) =>
+  length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x10000 ? 2 : length < 0x1000000 ? 3 : 4
+
+/** Octets of an element with that much content. */
+export const sizeOf = (length: number): number => 2 + lengthOctets(length) + length
+
+/** Octets of a value's content. */
+export const lengthOf = (value: string | Buffer): number =>
+  typeof value === 'string' ? Buffer.byteLength(value) : value.length
+
+/** Writes one sequence, whose content has a known length, into one buffer. */
+export class BerWriter {
+  readonly whole: Buffer
+  #at = 0
+
+  constructor(length: number) {
+    this.whole = Buffer.allocUnsafe(sizeOf(length))
+    this.header(TAG.sequence, length)
+  }
+
+  header(tag: number, length: number): void {
+    const octets = lengthOctets(length)
+    this.whole[this.#at++] = tag
+    this.whole[this.#at++] = octets === 0 ? length : 0x80 | octets
+    if (octets > 0) this.#at = this.whole.writeUIntBE(length, this.#at, octets)
+  }
+
+  octets(value: Buffer): void {
+    this.#at += value.copy(this.whole, this.#at)
+  }
+
+  octetString(value: string | Buffer): void {
+    this.header(TAG.octets, lengthOf(value))
+    if (typeof value === 'string') this.#at += this.whole.write(value, this.#at)
+    else this.octets(value)
+  }
+}
+
 /** An element with that tag and content. */
 export function element(tag: number, ...inside: readonly Buffer[]): Buffer {
   let length = 0
   for (const one of inside) length += one.length
-  const octets = length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x10000 ? 2 : length < 0x1000000 ? 3 : 4
+  const octets = lengthOctets(length)
   const whole = Buffer.allocUnsafe(2 + octets + length)
   whole[0] = tag
   whole[1] = octets === 0 ? length : 0x80 | octets

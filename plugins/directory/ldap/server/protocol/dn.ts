@@ -5,6 +5,7 @@
  * aliases are equal.
  */
 import { isUtf8 } from 'node:buffer'
+import { escaped } from '../../../store/api.ts'
 
 export interface Ava {
   /** As written. */
@@ -89,20 +90,14 @@ function readHex(text: string, from: number): { readonly value: string; readonly
   return end >= text.length || ',;+'.includes(text[end] as string) ? { value: value.toString(), end } : undefined
 }
 
-function escapeValue(value: string): string {
-  return value
-    .replace(/[\\,+"<>;=]/g, '\\$&')
-    .replace(/^[ #]| $/g, '\\$&')
-    .replace(/\p{Cc}/gu, (letter) =>
-      [...Buffer.from(letter)].map((octet) => `\\${octet.toString(16).padStart(2, '0')}`).join(''),
-    )
-}
-
-export const formatRdn = (rdn: Rdn): string => rdn.map(({ type, value }) => `${type}=${escapeValue(value)}`).join('+')
+export const formatRdn = (rdn: Rdn): string => rdn.map(({ type, value }) => `${type}=${escaped(value)}`).join('+')
 export const formatDn = (dn: Dn): string => dn.map(formatRdn).join(',')
 
 /** Folds a string for case- and width-insensitive comparison (a subset of RFC 4518). */
-export const foldText = (text: string): string => text.normalize('NFKC').toLowerCase().trim().replace(/\s+/g, ' ')
+export const foldText = (text: string): string =>
+  PLAIN.test(text) ? text.toLowerCase() : text.normalize('NFKC').toLowerCase().trim().replace(/\s+/g, ' ')
+/** ASCII without spaces; only its case is folded. */
+const PLAIN = /^[!-~]*$/
 
 /** Aliases of attributes in DNs (RFC 4519). */
 const ALIASES: Readonly<Record<string, string>> = {

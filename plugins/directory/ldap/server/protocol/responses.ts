@@ -3,7 +3,7 @@
  *
  * Invariants: each request except unbind and abandon gets one response of its own type.
  */
-import { element, enumerated, integer, octetString, sequence, TAG } from './ber.ts'
+import { BerWriter, element, enumerated, integer, lengthOf, octetString, sequence, sizeOf, TAG } from './ber.ts'
 import type { Control, Request } from './requests.ts'
 
 /** RFC 4511 appendix A. */
@@ -118,11 +118,25 @@ export function resultMessage(id: number, kind: Answered, given: Result): Buffer
 
 export type Shown = readonly (readonly [type: string, values: readonly (string | Buffer)[]])[]
 
+/** Lengths are counted first, so the message is written once, into its own buffer. */
 export function entryMessage(id: number, dn: string, attributes: Shown): Buffer {
-  const list = attributes.map(([type, values]) =>
-    sequence(octetString(type), element(TAG.set, ...values.map((value) => octetString(value)))),
-  )
-  return message(id, element(0x64, octetString(dn), sequence(...list)))
+  const sets = attributes.map(([, values]) => values.reduce((sum, value) => sum + sizeOf(lengthOf(value)), 0))
+  const parts = attributes.map(([type], at) => sizeOf(lengthOf(type)) + sizeOf(sets[at] as number))
+  const list = parts.reduce((sum, part) => sum + sizeOf(part), 0)
+  const entry = sizeOf(lengthOf(dn)) + sizeOf(list)
+  const number = integer(id)
+  const writer = new BerWriter(number.length + sizeOf(entry))
+  writer.octets(number)
+  writer.header(0x64, entry)
+  writer.octetString(dn)
+  writer.header(TAG.sequence, list)
+  attributes.forEach(([type, values], at) => {
+    writer.header(TAG.sequence, parts[at] as number)
+    writer.octetString(type)
+    writer.header(TAG.set, sets[at] as number)
+    for (const value of values) writer.octetString(value)
+  })
+  return writer.whole
 }
 
 /** RFC 4511 section 4.4.1: the last message to a client. */
