@@ -48,7 +48,7 @@ export async function* limited(content: AsyncIterable<Uint8Array>, most: number)
   }
 }
 
-/** What the header of content that has not been parsed says; a header that is too long has no digest. */
+/** Reads the header of content that has not been parsed; a header that is too long has no digest. */
 async function readHead({ content, open }: StagedContent): Promise<Head> {
   const fields = readFields(await gather(open(), content.headerSize))
   const thread = threadOf(fields.last('references'), fields.last('in-reply-to'), fields.last('message-id'))
