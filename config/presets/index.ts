@@ -196,7 +196,7 @@ function usualPlugins({
     quota(),
     jmap(),
     webmail(),
-    accountApp(),
+    accountApp(tls ? {} : { servers: serversWithoutTls(address, portsOf(ports)) }),
     admin(),
   ]
 }
@@ -212,6 +212,13 @@ function clientSettings(ports: ReturnType<typeof portsOf>, without: readonly str
     without.includes(name) ? [] : [{ protocol, port: ports[name], security }],
   )
   return servers.length > 0 ? [clients({ servers, webPort: ports.https })] : []
+}
+
+/** The set-up help of account holders where no mail program is shown a server with TLS. */
+function serversWithoutTls(address: string, ports: ReturnType<typeof portsOf>) {
+  const host = isLoopback(address) ? { host: address } : {}
+  const serverAt = (port: number) => ({ ...host, port, security: 'none' as const })
+  return { imap: serverAt(ports.imap), smtp: serverAt(ports.submission) }
 }
 
 const nameOf = ({ definition, settings }: PluginEntry): string => settings.as ?? definition.name

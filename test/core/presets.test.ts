@@ -89,3 +89,21 @@ test('without TLS nothing that takes passwords listens to other machines', async
     /channels\.submission\.auth: needs tls/,
   )
 })
+
+test('without TLS the set-up help of account holders names the ports where the server listens', async () => {
+  const serversOf = async (more: object) => {
+    const input = mailServer({ domain: 'example.org', ...more })
+    const parts = partsOf(await checkConfig(input, '/iems.config.ts'))
+    return (parts.find(({ name }) => name === 'account')?.options as { servers: unknown } | undefined)?.servers
+  }
+  const local = { host: '127.0.0.1', security: 'none' }
+  assert.deepEqual(await serversOf({ address: '127.0.0.1', ports: 'high' }), {
+    imap: { ...local, port: 2143 },
+    smtp: { ...local, port: 2587 },
+  })
+  // Of servers with TLS the plugin clients knows.
+  assert.deepEqual(await serversOf({ tls: { cert: 'cert.pem', key: 'key.pem' } }), {
+    imap: { port: 993, security: 'tls' },
+    smtp: { port: 465, security: 'tls' },
+  })
+})

@@ -8,7 +8,10 @@ const server = (port: number, what: string) =>
     .strictObject({
       host: z.string().optional().describe('Default: the hostname of the server.'),
       port: z.int().min(1).max(65_535).default(port),
-      security: z.enum(['tls', 'starttls']).default('tls'),
+      security: z
+        .enum(['tls', 'starttls', 'none'])
+        .default('tls')
+        .describe('Encryption of the connection; `none` only on one machine.'),
     })
     .prefault({})
     .describe(what)

@@ -7,7 +7,7 @@ import { Refused } from '../../app/ui/ask.ts'
 interface Server {
   readonly host: string
   readonly port: number
-  readonly security: 'tls' | 'starttls'
+  readonly security: 'tls' | 'starttls' | 'none'
 }
 
 /** The answer of GET /api/account. Null: the holder may not change it. */

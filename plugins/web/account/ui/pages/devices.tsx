@@ -9,8 +9,8 @@ const PROGRAMS = ['thunderbird', 'outlook', 'ios', 'android'] as const
 type Program = (typeof PROGRAMS)[number]
 const STEPS = 4
 
-/** Codes of Thunderbird's "Export for mobile": IMAP and SMTP, TLS or STARTTLS, a password. */
-const SECURITY = { starttls: 2, tls: 3 } as const
+/** Codes of Thunderbird's "Export for mobile": IMAP and SMTP, how they connect, a password. */
+const SECURITY = { none: 0, starttls: 2, tls: 3 } as const
 const PASSWORD = 1
 
 /** The account as Thunderbird for Android and iOS reads it from a QR code; the password is typed there. */
@@ -43,7 +43,7 @@ export function Devices() {
                 <dt>{t('devices.port')}</dt>
                 <dd>{servers[kind].port}</dd>
                 <dt>{t('devices.security')}</dt>
-                <dd>{servers[kind].security === 'tls' ? 'SSL/TLS' : 'STARTTLS'}</dd>
+                <dd>{t(`devices.${servers[kind].security}`)}</dd>
                 <dt>{t('devices.user')}</dt>
                 <dd>{name}</dd>
               </dl>
