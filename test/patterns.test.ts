@@ -13,7 +13,6 @@ import { findPatterns, type Pattern } from './support/patterns.ts'
 /** Patterns that come from somewhere else, by file, with the reason. */
 const BUILT: Readonly<Record<string, string>> = {
   'core/runtime/units.ts': 'of the names of units, which callers in the same file write down',
-  'plugins/filter/antispam/rules/wording.ts': 'of the phrases in the same file, which hold no operators',
   'plugins/filter/antispam/content/rules.ts': 'rules of the administrator, run with a time limit',
 }
 
