@@ -20,7 +20,7 @@ import type { Options } from './options.ts'
 import { type Judgement, judge } from './policy.ts'
 import { destinationsOf } from './reports/destinations.ts'
 import type { Tally } from './reports/tally.ts'
-import { type Verification, verify } from './verify.ts'
+import { createVerify, type Verification } from './verify.ts'
 
 export interface CheckDeps {
   readonly config: Options
@@ -42,6 +42,7 @@ export interface CheckState {
 export function createCheck({ config, authservId, dns, now, chance, tally }: CheckDeps) {
   const isForwarder = inNetworks(config.forwarders)
   const { signatures, fieldSize, minKeyBits } = config.dkim
+  const verify = createVerify()
 
   function isExempt({ brings, protocol, remote, identity, trusted }: Session): boolean {
     if (brings !== 'mail' || protocol === 'LOCAL' || isIP(remote.address) === 0) return true

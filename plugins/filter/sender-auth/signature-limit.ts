@@ -32,18 +32,21 @@ export interface SignatureLimits {
   readonly fieldSize: number
 }
 
-/** The content with at most `signatures` fields of each expensive kind, none of them longer than `fieldSize`. */
+/**
+ * The content with at most `signatures` fields of each expensive kind, none of them longer than `fieldSize`. The first
+ * piece is the header; the second begins with the blank line, if there is one.
+ */
 export async function* limitSignatures(
   content: AsyncIterable<Uint8Array>,
   limits: SignatureLimits,
-): AsyncGenerator<Uint8Array> {
+): AsyncGenerator<Buffer> {
   const head: Uint8Array[] = []
   const scanner = createHeaderScanner()
   let size = 0
   let inHeader = true
   for await (const chunk of content) {
     if (!inHeader) {
-      yield chunk
+      yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
       continue
     }
     head.push(chunk)

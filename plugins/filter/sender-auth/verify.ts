@@ -1,16 +1,14 @@
 /**
  * Verifies SPF, DKIM, ARC, DMARC and BIMI of a message: mailauth's results as plain JSON.
  *
- * The only file that imports mailauth. DKIM, ARC and DMARC follow their RFCs strictly, and SPF too unless configured
- * otherwise. Invariants: every query uses the limited resolver; a result without a DNS answer is `temperror`, never
+ * DKIM, ARC and DMARC follow their RFCs strictly, and SPF too unless configured otherwise. Invariants: every query uses the limited resolver; a result without a DNS answer is `temperror`, never
  * `fail` or `none`.
  */
 import { isIP } from 'node:net'
-import { Readable } from 'node:stream'
 import type { ReadableMessage } from 'iems'
-import type { ARCResult, DNSResolver } from 'mailauth'
 import { type AuthorProblem, authorProblem } from './author.ts'
 import type { Resolve } from './dns.ts'
+import { type ARCResult, type Dkim, type DNSResolver, type Library, loadLibrary } from './library.ts'
 import { limitSignatures, type SignatureLimits } from './signature-limit.ts'
 
 export type Policy = 'none' | 'quarantine' | 'reject'
@@ -77,21 +75,29 @@ export interface VerifyOptions {
   readonly limits: SignatureLimits
 }
 
-type Library = typeof import('mailauth')
-type Dkim = Awaited<ReturnType<Library['dkimVerify']>>
 type Dmarc = Awaited<ReturnType<Library['dmarc']>>
 type Spf = Awaited<ReturnType<Library['spf']>>
 
 /** Follows RFC 6376, 8617 and 9989 strictly. */
 const strict = true
 
-export async function verify(message: ReadableMessage, options: VerifyOptions): Promise<Verification> {
-  // Here, because commands that verify nothing start faster without it.
-  const { arc, bimi, dkimVerify, dmarc, spf } = await import('mailauth')
+export type Verify = (message: ReadableMessage, options: VerifyOptions) => Promise<Verification>
+
+/** The library is loaded at the first message, because commands that verify nothing start faster without it. */
+export function createVerify(): Verify {
+  let library: Promise<Library> | undefined
+  return async (message, options) => {
+    library ??= loadLibrary()
+    return verify(await library, message, options)
+  }
+}
+
+async function verify(library: Library, message: ReadableMessage, options: VerifyOptions): Promise<Verification> {
+  const { arc, bimi, dmarc, spf, verifyDkim } = library
   const resolver = options.resolve as DNSResolver
   const { minKeyBits: minBitLength } = options
   const [dkim, spfResult] = await Promise.all([
-    dkimVerify(await contentOf(message, options.limits), {
+    verifyDkim(limitSignatures(message.open(), options.limits), {
       resolver,
       strict,
       minBitLength,
@@ -100,7 +106,7 @@ export async function verify(message: ReadableMessage, options: VerifyOptions): 
     }),
     spf(spfQuestion(message, options, resolver)),
   ])
-  const chain = (dkim.arc ?? { chain: false }) as Parameters<Library['arc']>[0]
+  const chain = dkim.arc as Parameters<Library['arc']>[0]
   const arcResult = await arc(chain, { resolver, strict, minBitLength })
   const problem = authorProblem(message.headers.get('from'), dkim.fromFields > 1 ? [] : dkim.headerFrom)
   const dmarcResult = problem === undefined && (await dmarc(dmarcQuestion(dkim, spfResult, resolver)))
@@ -123,14 +129,6 @@ export async function verify(message: ReadableMessage, options: VerifyOptions): 
     rows: [...infos, dmarcRow, ...(bimiResult ? [bimiResult.info] : [])].filter((row) => row !== undefined),
     receivedSpf: spfResult.header.replace(/\r\n/g, '').replace(/^Received-SPF:\s*/, ''),
   }
-}
-
-/** Octets of a message that is verified in one piece, which takes less time than a stream. */
-const MAX_PIECE = 64 * 1024
-
-async function contentOf(message: ReadableMessage, limits: SignatureLimits): Promise<Buffer | Readable> {
-  const content = limitSignatures(message.open(), limits)
-  return message.size > MAX_PIECE ? Readable.from(content) : Buffer.concat(await Array.fromAsync(content))
 }
 
 function spfQuestion({ from, session }: ReadableMessage, options: VerifyOptions, resolver: DNSResolver) {
