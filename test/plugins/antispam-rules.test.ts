@@ -166,6 +166,19 @@ test('phrases count once, and only at the start of a word of any script', async 
   assert.ok(await found('lottery \u{1f381}sweepstakes\r\n'))
 })
 
+test('letters that stand apart are found with each kind of gap and in any script', async (t) => {
+  const { send } = await startAntispam(t, STANDARD)
+  const found = async (text: string) =>
+    'spam:text-gappy' in
+    (await send({ content: write({ 'Content-Type': 'text/plain; charset=utf-8' }, text) })).findings
+  assert.ok(await found('c.h.e.a.p and g_o_o_d_s and m-o-n-e-y\r\n'))
+  assert.ok(
+    await found('\u{10428} \u{10429} \u{1042a} \u{1042b} \u{1042c}, \u00e4*\u00f6*\u00fc*\u00df*e, b u y i t\r\n'),
+  )
+  assert.equal(await found('c.h.e.a.p and g_o_o_d_s and m-o-n-ey\r\n'), false)
+  assert.equal(await found('1 2 3 4 5, 6 7 8 9 10, 11 12 13 14 15\r\n'), false)
+})
+
 test('look-alike links are found in many spellings, and honest links are not', async (t) => {
   const { send } = await startAntispam(t, STANDARD)
   const found = async (href: string) => 'spam:link-look-alike' in (await send({ content: link(href) })).findings

@@ -42,6 +42,7 @@ export async function readEvidence(
     letter,
     received,
     receivedAt: receivedAt(received) ?? now(),
+    date: readDate(letter.field('date')[0])?.at,
     from: addressesOf(from),
     replyTo: addressesOf(replyTo),
     to: addressesOf([...to, ...cc]),

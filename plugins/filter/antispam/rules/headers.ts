@@ -2,7 +2,6 @@
  * Rules over header fields: missing, forged and contradicting ones, and the subject.
  */
 import { isIP } from 'node:net'
-import { readDate } from 'iems/mime'
 import type { Evidence, Rule } from './rule.ts'
 
 const DAY = 86_400_000
@@ -16,9 +15,8 @@ const FREE = new Set(
 
 const first = ({ letter }: Evidence, name: string) => letter.field(name)[0]
 const has = ({ letter }: Evidence, name: string) => letter.fields.get(name) !== undefined
-const dateOf = (evidence: Evidence) => readDate(first(evidence, 'date'))?.at
 /** Ms between the date of the message and its receipt; NaN without a date. */
-const age = (evidence: Evidence) => evidence.receivedAt - (dateOf(evidence) ?? Number.NaN)
+const age = ({ receivedAt, date = Number.NaN }: Evidence) => receivedAt - date
 
 /** `from NAME (…)`: the client's HELO, as recorded by servers on the path. */
 const heloOf = (field: string) => /^from\s{1,20}\[?([^\s()[\];]{1,255})/i.exec(field)?.[1]?.toLowerCase()
@@ -67,7 +65,7 @@ const forged: readonly Rule[] = [
     name: 'date-malformed',
     says: 'The Date field is not a date.',
     weight: 1,
-    test: (e) => has(e, 'date') && dateOf(e) === undefined,
+    test: (e) => has(e, 'date') && e.date === undefined,
   },
   {
     name: 'date-zone-odd',

@@ -12,6 +12,19 @@ const hasPlain = (e: Evidence) => texts(e).some(({ part }) => part.subtype !== '
 
 const isAscii = (text: string) => !/\P{ASCII}/u.test(text)
 
+/** Whether four gaps follow each other at the distance of a letter, of one or two units of UTF-16. */
+function hasGaps(text: string): boolean {
+  let [last, gaps] = [-1, 0]
+  for (let at = 0; at < text.length && gaps < 4; at++) {
+    const code = text.charCodeAt(at)
+    // The characters " ", ".", "_", "*" and "-".
+    if (code !== 32 && code !== 46 && code !== 95 && code !== 42 && code !== 45) continue
+    gaps = at - last === 2 || at - last === 3 ? gaps + 1 : 1
+    last = at
+  }
+  return gaps >= 4
+}
+
 const RUNNABLE = /\.(?:exe|scr|pif|com|bat|cmd|vbs|vbe|js|jse|wsf|hta|lnk|cpl|msi|ps1|jar|iso|img)$/i
 const HIDING =
   /\.(?:pdf|docx?|xlsx?|jpe?g|png|gif|txt|zip|mp3|html?)\s{0,200}\.(?:exe|scr|pif|com|bat|cmd|vbs|js|hta|lnk)$/i
@@ -162,6 +175,7 @@ const bulk: readonly Rule[] = [
     says: 'The letters of several words in the text stand apart.',
     weight: 1,
     test: ({ words }) => {
+      if (!hasGaps(words)) return false
       let count = 0
       for (const _ of words.matchAll(/(?<![\p{L}\p{N}])(?:\p{L}[ ._*-]){4,30}\p{L}(?![\p{L}\p{N}])/gu))
         if (++count >= 3) return true
@@ -173,9 +187,13 @@ const bulk: readonly Rule[] = [
     says: 'Much of the text is written in capitals.',
     weight: 0.7,
     test: ({ letter }) => {
-      const text = letter.text.slice(0, 20_000)
-      const upper = text.replace(/[^A-Z]/g, '').length
-      return upper > 150 && upper * 4 > text.replace(/[^A-Za-z]/g, '').length
+      let [upper, lower] = [0, 0]
+      for (let at = Math.min(letter.text.length, 20_000) - 1; at >= 0; at--) {
+        const code = letter.text.charCodeAt(at)
+        if (code >= 97 && code <= 122) lower++
+        else if (code >= 65 && code <= 90) upper++
+      }
+      return upper > 150 && upper * 4 > upper + lower
     },
   },
   {

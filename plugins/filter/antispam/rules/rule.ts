@@ -21,6 +21,8 @@ export interface Evidence {
   readonly received: readonly string[]
   /** When the last other server received the message, else now; Unix ms. */
   readonly receivedAt: number
+  /** The date of the message, Unix ms; undefined without a readable one. */
+  readonly date: number | undefined
   readonly from: readonly Address[]
   readonly replyTo: readonly Address[]
   readonly to: readonly Address[]

@@ -41,12 +41,13 @@ export function createStandardRules({ standard, weights }: StandardRulesOptions,
   return async function match(letter: MessageText): Promise<readonly Reason[]> {
     if (rules.length === 0) return []
     const pace = new Pace()
-    await pace.due()
+    pace.due()
     const evidence = await readEvidence(letter, surroundings, pace)
     const reasons: Reason[] = []
     for (const { reason, test } of rules) {
       if (test(evidence)) reasons.push(reason)
-      await pace.due()
+      const wait = pace.due()
+      if (wait) await wait
     }
     return reasons
   }

@@ -199,6 +199,17 @@ const PHRASES: ReadonlyMap<number, readonly Phrase[]> = Map.groupBy(
   ({ text }) => startAt(text, 0),
 )
 
+/** A mark for the start of each phrase, which few other texts share: a look into the map takes longer. */
+const MARKS = 1 << 15
+const markOf = (start: number) => (start ^ (start >>> 9)) & (MARKS - 1)
+const STARTS = startMarks(PHRASES.keys())
+
+function startMarks(starts: Iterable<number>): Uint8Array {
+  const marks = new Uint8Array(MARKS)
+  for (const start of starts) marks[markOf(start)] = 1
+  return marks
+}
+
 /** The names of the wordings that the texts contain. One pass over each text finds the phrases of all of them. */
 export function wordingsIn(texts: readonly string[]): ReadonlySet<string> {
   const found = new Set<Phrase>()
@@ -215,10 +226,13 @@ export function wordingsIn(texts: readonly string[]): ReadonlySet<string> {
 /** A phrase matches only at the start of a word, and phrases of one wording do not overlap. */
 function findPhrases(text: string, each: (phrase: Phrase) => void): void {
   const ends = WORDINGS.map(() => 0)
-  for (let at = 0; at < text.length - 2; at++) {
-    if (isAsciiWord(text.charCodeAt(at - 1))) continue
-    const phrases = PHRASES.get(startAt(text, at))
-    if (!phrases || isAfterLetter(text, at)) continue
+  let before = 0
+  for (let at = 0, code = 0; at < text.length - 2; at++, before = code) {
+    code = text.charCodeAt(at)
+    if (isAsciiWord(before)) continue
+    const start = startAt(text, at)
+    const phrases = STARTS[markOf(start)] === 1 ? PHRASES.get(start) : undefined
+    if (!phrases || (before > 127 && isAfterLetter(text, at))) continue
     for (const phrase of phrases) {
       if (at < (ends[phrase.of] ?? 0) || !text.startsWith(phrase.text, at)) continue
       ends[phrase.of] = at + phrase.text.length
