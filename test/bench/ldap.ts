@@ -27,6 +27,8 @@ export interface SeenLdap {
   readonly part: number
   /** Entries a second, page by page. */
   readonly paged: number
+  /** Microseconds of the server's processor for one of each. */
+  readonly cpu: { readonly equal: number; readonly begins: number; readonly paged: number }
   readonly megabytes: number
 }
 export const LDAP_SERVERS = ['iems', 'slapd'] as const
@@ -34,6 +36,8 @@ export type LdapServer = (typeof LDAP_SERVERS)[number]
 
 const SUFFIX = 'dc=here,dc=test'
 const CLIENTS = 20
+/** Entries that are read page by page, all of them several times. */
+const PAGED = 20_000
 
 export async function measureLdap(scope: Scope, server: LdapServer, accounts: number): Promise<SeenLdap> {
   const { port, pid } = await (server === 'iems' ? startIems : startPeer)(scope, accounts)
@@ -49,21 +53,36 @@ export async function measureLdap(scope: Scope, server: LdapServer, accounts: nu
     return { filter: substrings('cn', octetString(`Person ${start}`, 0x80)), found: Math.min(10, accounts) }
   }
   await searches(port, { clients: CLIENTS, count: 2000, ask: byAddress })
-  const equal = await searches(port, { clients: CLIENTS, count: 20_000, ask: byAddress })
+  const used = () => usageOf(pid).cpuSeconds * 1e6
+  const cpu = { equal: 0, begins: 0, paged: 0 }
+  const costing = async (what: keyof typeof cpu, count: number, measure: () => Promise<number>) => {
+    const before = used()
+    const rate = await measure()
+    cpu[what] = (used() - before) / count
+    return rate
+  }
+  const equal = await costing('equal', 20_000, () =>
+    searches(port, { clients: CLIENTS, count: 20_000, ask: byAddress }),
+  )
   const one = await searches(port, { clients: 1, count: 1000, ask: byAddress })
-  const begins = await searches(port, { clients: CLIENTS, count: 4000, ask: byBeginning })
+  const begins = await costing('begins', 4000, () =>
+    searches(port, { clients: CLIENTS, count: 4000, ask: byBeginning }),
+  )
   const parts: number[] = []
   for (let round = 0; round < 5; round++) {
     const name = String(next()).padStart(6, '0')
     const ask = () => ({ filter: substrings('description', octetString(`${name} of`, 0x81)), found: 1 })
     parts.push(1000 / (await searches(port, { clients: 1, count: 1, ask })))
   }
+  const rounds = Math.ceil(PAGED / accounts)
+  const paged = await costing('paged', rounds * accounts, () => readAll(port, { accounts, rounds }))
   return {
     equal,
     alone: 1000 / one,
     begins,
     part: parts.toSorted((a, b) => a - b)[2] as number,
-    paged: await readAll(port, accounts),
+    paged,
+    cpu,
     megabytes: Math.round(usageOf(pid).residentBytes / 1e6),
   }
 }
@@ -174,11 +193,23 @@ async function searches(
   return count / seconds
 }
 
-/** Entries a second. */
-async function readAll(port: number, accounts: number): Promise<number> {
+/** Entries a second, over all rounds. */
+async function readAll(
+  port: number,
+  { accounts, rounds }: { readonly accounts: number; readonly rounds: number },
+): Promise<number> {
   const socket = await opened(port)
   const messages = messagesOf(socket)
   const started = performance.now()
+  for (let round = 0; round < rounds; round++) {
+    const count = await readOnce(socket, messages)
+    if (count !== accounts) throw new Error(`${count} entries instead of ${accounts}`)
+  }
+  socket.destroy()
+  return (rounds * accounts) / ((performance.now() - started) / 1000)
+}
+
+async function readOnce(socket: Socket, messages: Messages): Promise<number> {
   let cookie: Buffer = Buffer.alloc(0)
   let count = 0
   for (let id = 1; ; id++) {
@@ -190,11 +221,8 @@ async function readAll(port: number, accounts: number): Promise<number> {
     const answer = await answerOf(messages)
     count += answer.count
     cookie = answer.cookie
-    if (cookie.length === 0) break
+    if (cookie.length === 0) return count
   }
-  socket.destroy()
-  if (count !== accounts) throw new Error(`${count} entries instead of ${accounts}`)
-  return count / ((performance.now() - started) / 1000)
 }
 
 async function opened(port: number): Promise<Socket> {

@@ -196,9 +196,9 @@ async function ldap() {
   for (const accounts of options.quick ? [1000] : [1000, 100_000])
     for (const server of LDAP_SERVERS.filter((name) => name !== 'slapd' || whyNoSlapd() === undefined)) {
       const one = await scoped((scope) => measureLdap(scope, server, accounts))
-      const { equal, alone, begins, part, paged, megabytes } = one
+      const { equal, alone, begins, part, paged, cpu, megabytes } = one
       say(
-        `  ${`${server}, ${accounts} accounts`.padEnd(24)}${equal.toFixed(0)}/s by address (${alone.toFixed(2)} ms alone), ${begins.toFixed(0)}/s by beginning, ${part.toFixed(0)} ms by part, ${paged.toFixed(0)} entries/s in pages, ${megabytes} MB resident`,
+        `  ${`${server}, ${accounts} accounts`.padEnd(24)}${equal.toFixed(0)}/s by address (${alone.toFixed(2)} ms alone), ${begins.toFixed(0)}/s by beginning, ${part.toFixed(0)} ms by part, ${paged.toFixed(0)} entries/s in pages, ${megabytes} MB resident; processor ${cpu.equal.toFixed(0)}, ${cpu.begins.toFixed(0)} and ${cpu.paged.toFixed(1)} µs`,
       )
       seen.push({ server, accounts, ...one })
     }

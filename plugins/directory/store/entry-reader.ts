@@ -24,19 +24,30 @@ export class EntryReader {
   readonly #store: Store
   readonly #lookup: Lookup
 
+  /** By record, so that a cached record is always the same entry. */
+  readonly #entries = new WeakMap<EntryRecord, Entry>()
+
   constructor(store: Store, lookup: Lookup) {
     this.#store = store
     this.#lookup = lookup
   }
 
+  #shown(record: EntryRecord): Entry {
+    const known = this.#entries.get(record)
+    if (known) return known
+    const entry = shown(record)
+    this.#entries.set(record, entry)
+    return entry
+  }
+
   async byId(id: string): Promise<Entry | undefined> {
     const entry = await this.#lookup.byId(id)
-    return entry && shown(entry)
+    return entry && this.#shown(entry)
   }
 
   async byName<K extends EntryKind>(kind: K, name: string): Promise<EntryOf<K> | undefined> {
     const entry = await this.#lookup.byName(kind, name)
-    return entry && (shown(entry as EntryRecord) as EntryOf<K>)
+    return entry && (this.#shown(entry as EntryRecord) as EntryOf<K>)
   }
 
   async *list<K extends EntryKind>(kind: K, { after }: { readonly after?: string } = {}): AsyncGenerator<EntryOf<K>> {
@@ -44,29 +55,28 @@ export class EntryReader {
     const behind = after === undefined ? undefined : FOLDS[kind](after)
     const start = behind === undefined ? from : Buffer.concat([nameKey(kind, behind), Buffer.from([0])])
     for await (const entry of this.#lookup.entriesIn({ from: start, to }, (_, value) => decode<string>(value)))
-      yield shown(entry) as EntryOf<K>
+      yield this.#shown(entry) as EntryOf<K>
   }
 
   async *all<K extends EntryKind>(kinds: readonly K[]): AsyncGenerator<EntryOf<K>> {
-    for await (const [, value] of this.#store.scan(below('e'))) {
-      const entry = decode<EntryRecord>(value)
-      if ((kinds as readonly EntryKind[]).includes(entry.kind)) yield shown(entry) as EntryOf<K>
-    }
+    for await (const entry of this.#lookup.all())
+      if ((kinds as readonly EntryKind[]).includes(entry.kind)) yield this.#shown(entry) as EntryOf<K>
   }
 
   async *inUnit(path: string): AsyncGenerator<Placed> {
-    for await (const entry of this.#lookup.entriesIn(below('u', foldPath(path)), lastPart)) yield shown(entry) as Placed
+    for await (const entry of this.#lookup.entriesIn(below('u', foldPath(path)), lastPart))
+      yield this.#shown(entry) as Placed
   }
 
   async at(path: string): Promise<Placed | undefined> {
     const entry = await this.#lookup.entryAt(placeKey(foldPath(path)))
-    return entry && (shown(entry) as Placed)
+    return entry && (this.#shown(entry) as Placed)
   }
 
   async *below(path: string): AsyncGenerator<Placed> {
     const folded = foldPath(path)
     for (const range of folded === '' ? [deeper('')] : [below('u', folded), deeper(folded)])
-      for await (const entry of this.#lookup.entriesIn(range, lastPart)) yield shown(entry) as Placed
+      for await (const entry of this.#lookup.entriesIn(range, lastPart)) yield this.#shown(entry) as Placed
   }
 
   async *find({ attribute, value, how }: Asked): AsyncGenerator<Placed> {
@@ -76,7 +86,7 @@ export class EntryReader {
     for await (const entry of this.#lookup.entriesIn(range, lastPart)) {
       if (seen.has(entry.id)) continue
       seen.add(entry.id)
-      yield shown(entry) as Placed
+      yield this.#shown(entry) as Placed
     }
   }
 

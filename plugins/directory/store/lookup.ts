@@ -12,7 +12,6 @@ import {
   addressKey,
   decode,
   type EntryRecord,
-  entryKey,
   foldAddress,
   foldMatch,
   foldName,
@@ -52,7 +51,7 @@ export class Lookup {
   }
 
   byId(id: string) {
-    return this.#kept.get<EntryRecord>(entryKey(id))
+    return this.#kept.entry<EntryRecord>(id)
   }
 
   async entryAt(at: Uint8Array): Promise<EntryRecord | undefined> {
@@ -71,7 +70,7 @@ export class Lookup {
 
   async *memberOf(member: string | Member): AsyncGenerator<string> {
     const name = memberName(typeof member === 'string' ? { id: member } : member)
-    for await (const [at] of this.#store.scan(below('o', name))) yield lastPart(at)
+    for await (const [group] of this.#kept.ids(below('o', name), lastPart)) yield group
   }
 
   /** By folded name. */
@@ -94,8 +93,16 @@ export class Lookup {
   }
 
   async *entriesIn(range: Range, idOf: (at: Uint8Array, value: Uint8Array) => string) {
-    for await (const [at, value] of this.#store.scan(range)) {
-      const entry = await this.byId(idOf(at, value))
+    for await (const [id] of this.#kept.ids(range, idOf)) {
+      const entry = await this.byId(id)
+      if (entry) yield entry
+    }
+  }
+
+  /** All entries, unordered: a scan has read them already. */
+  async *all(): AsyncGenerator<EntryRecord> {
+    for await (const [id, value] of this.#kept.ids(below('e'), lastPart)) {
+      const entry = value ? decode<EntryRecord>(value) : await this.byId(id)
       if (entry) yield entry
     }
   }

@@ -1,19 +1,27 @@
 /**
- * Caches records, because one recipient causes repeated lookups of the same few.
+ * Caches records and what index ranges hold, because one recipient or client causes repeated lookups of the same few.
  *
  * Invariants: a cached answer was valid when it was requested: a change clears the cache, at once within this process
- * and before the next turn of the event loop for other processes.
+ * and before the next turn of the event loop for other processes. Values derived from a cached record may be kept with
+ * that object: after a change, another object takes its place.
  */
-import { Cache, type Key, type Store } from 'iems'
-import { decode, type RevisionRecord, revisionKey } from './records.ts'
+import { Cache, type Key, type Range, type Store, type Value } from 'iems'
+import { decode, entryKey, type RevisionRecord, revisionKey } from './records.ts'
 
 /** Maximum records; the oldest is evicted. */
 const MOST = 10_000
+/** Maximum ids in all cached ranges. */
+const MOST_IDS = 40_000
+/** A longer range is read from the store each time. */
+const LONGEST = 10_000
 
 export type Kept = ReturnType<typeof createKept>
 
-export function createKept(store: Pick<Store, 'get'>) {
+const latin1 = (at: Key) => Buffer.from(at.buffer, at.byteOffset, at.byteLength).toString('latin1')
+
+export function createKept(store: Pick<Store, 'get' | 'scan'>) {
   const records = new Cache<unknown>({ max: MOST })
+  const ranges = new Cache<readonly string[]>({ max: MOST_IDS, weigh: (ids) => ids.length + 1 })
   let revision = -1
   let isFresh = false
 
@@ -22,7 +30,10 @@ export function createKept(store: Pick<Store, 'get'>) {
     if (isFresh) return revision
     const value = await store.get(revisionKey)
     const now = value ? decode<RevisionRecord>(value).revision : 0
-    if (now !== revision) records.clear()
+    if (now !== revision) {
+      records.clear()
+      ranges.clear()
+    }
     revision = now
     isFresh = true
     setImmediate(expire)
@@ -33,20 +44,43 @@ export function createKept(store: Pick<Store, 'get'>) {
     isFresh = false
   }
 
+  async function named<T>(name: string, at: () => Key): Promise<T | undefined> {
+    const asked = isFresh ? revision : await current()
+    const known = records.get(name)
+    if (known !== undefined || records.has(name)) return known as T | undefined
+    const value = await store.get(at())
+    const record = value && decode<T>(value)
+    // It may have been changed during the read.
+    if (asked !== revision) return record
+    records.set(name, record)
+    return record
+  }
+
   return {
     revision: current,
     /** Called after every change of this process. */
     expire,
-    async get<T>(at: Key): Promise<T | undefined> {
+    get: <T>(at: Key) => named<T>(latin1(at), () => at),
+    entry: <T>(id: string) => named<T>(id, () => entryKey(id)),
+    /** The ids that a range of an index names, in order; with the value when the store was read. */
+    async *ids(
+      range: Range,
+      idOf: (at: Key, value: Value) => string,
+    ): AsyncGenerator<readonly [id: string, value?: Value]> {
       const asked = await current()
-      const name = Buffer.from(at.buffer, at.byteOffset, at.byteLength).toString('latin1')
-      if (records.has(name)) return records.get(name) as T | undefined
-      const value = await store.get(at)
-      const record = value && decode<T>(value)
-      // It may have been changed during the read.
-      if (asked !== revision) return record
-      records.set(name, record)
-      return record
+      const name = `${latin1(range.from)} ${latin1(range.to)}`
+      const known = ranges.get(name)
+      if (known) {
+        for (const id of known) yield [id]
+        return
+      }
+      const found: string[] = []
+      for await (const [at, value] of store.scan(range)) {
+        const id = idOf(at, value)
+        if (found.length <= LONGEST) found.push(id)
+        yield [id, value]
+      }
+      if (found.length <= LONGEST && asked === revision) ranges.set(name, found)
     },
   }
 }
