@@ -310,6 +310,21 @@ test('administration in a browser', { skip: missing(CHROMIUM), timeout: 240_000 
       .waitFor()
     await navigation.getByRole('link', { name: 'Komponenten' }).click()
     await page.getByText('läuft').first().waitFor()
-    assert.deepEqual(problems, [])
+    await page.getByRole('cell', { name: 'wiederkehrend' }).first().waitFor()
+    // What the server refuses, and what it has done, in the same language.
+    await navigation.getByRole('link', { name: 'Personen' }).click()
+    await page.getByRole('button', { name: 'Hinzufügen' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('Anmeldename').fill('eva')
+    await dialog.getByLabel('Adressen').fill('no-address')
+    await dialog.getByRole('button', { name: 'Hinzufügen' }).click()
+    await dialog.getByText('muss eine Adresse sein (RFC 5321), etwa ann@example.org').waitFor()
+    await dialog.getByLabel('Adressen').fill('user@here.test')
+    await dialog.getByRole('button', { name: 'Hinzufügen' }).click()
+    await dialog.getByText('user@here.test ist vergeben').waitFor()
+    assert.deepEqual(
+      problems.filter((one) => !/status of (400|409)/.test(one)),
+      [],
+    )
   })
 })

@@ -6,8 +6,10 @@ import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { test } from 'node:test'
 import ts from 'typescript'
+import * as z from 'zod'
 import { inGerman } from '../../plugins/web/app/ui/in-german.ts'
 import { server } from '../../plugins/web/app/ui/locales/de-server.ts'
+import { ROOT, serverTexts } from '../support/server-texts.ts'
 
 const WEB = resolve(import.meta.dirname, '../../plugins/web')
 /** Attributes that people see or hear. */
@@ -61,8 +63,30 @@ function usedIn(app: string): Used {
       ts.forEachChild(node, visit)
     }
     visit(source)
+    for (const [key, at] of keysByType(source)) used.keys.set(key, at)
   }
   return used
+}
+
+/** Keys that are values: `t(component.kind)`, where the file says which kinds there are. */
+function keysByType(source: ts.SourceFile): ReadonlyMap<string, string> {
+  const types = new Map<string, readonly string[]>()
+  const keys = new Map<string, string>()
+  const visit = (node: ts.Node): void => {
+    if (ts.isPropertySignature(node) && node.type && ts.isUnionTypeNode(node.type))
+      types.set(
+        node.name.getText(),
+        node.type.types.flatMap((one) =>
+          ts.isLiteralTypeNode(one) && ts.isStringLiteral(one.literal) ? [one.literal.text] : [],
+        ),
+      )
+    if (ts.isCallExpression(node) && node.expression.getText() === 't' && node.arguments[0])
+      for (const key of types.get(node.arguments[0].getText().replace(/^.*\./, '')) ?? [])
+        keys.set(key, relative(WEB, source.fileName))
+    ts.forEachChild(node, visit)
+  }
+  visit(source)
+  return keys
 }
 
 async function catalogue(app: string, language: string): Promise<Readonly<Record<string, string>>> {
@@ -100,29 +124,106 @@ for (const app of ['admin', 'account', 'mail']) {
   })
 }
 
-/** All text in quotes of the files that servers run, with `{{}}` for values. */
-function serverTexts(): string {
-  const folders = ['core/runtime', 'plugins/web', 'plugins/lists', 'plugins/directory', 'plugins/filter']
-  const root = resolve(WEB, '../..')
-  const paths = folders.flatMap((folder) => globSync(`${folder}/**/*.ts`, { cwd: root }))
-  const texts = paths.filter((path) => !path.includes('/ui/')).map((path) => readFileSync(join(root, path), 'utf8'))
-  return texts.join('\n').replace(/\$\{[^{}`]*\}/g, '{{}}')
-}
+/** All files that servers run. */
+const sources = (): string =>
+  globSync('{core,plugins}/**/*.ts', { cwd: ROOT })
+    .filter((path) => !path.includes('/ui/'))
+    .map((path) => readFileSync(join(ROOT, path), 'utf8'))
+    .join('\n')
 
-test('every German text of the server is one that the server sends', () => {
-  const sent = serverTexts()
-  const composed = (text: string) =>
-    /^\{\{\}\}: its health|^\{\{\}\} has failed/.test(text) ? text.replaceAll('{{}}', '').split(': ').at(-1) : text
-  const stale = Object.keys(server).filter((text) => !sent.includes(composed(text)?.trim() ?? text))
-  assert.deepEqual(stale, [])
+/** Words that are not German: neither a value nor the name of something. */
+const isEnglish = (text: string) =>
+  /\p{L}{3}/u.test(text.replaceAll('{{}}', '')) && !/^\S*[./{]\S*( IN TXT .*)?$/.test(text.trim())
+
+test('every text that the server sends to a page is there in German', () => {
+  const texts = serverTexts()
+  assert.ok(texts.size > 350)
+  const missing: string[] = []
+  for (const [text, at] of texts)
+    inGerman(text, (part) => {
+      if (isEnglish(part)) missing.push(`${at}: ${part}, in: ${text}`)
+    })
+  assert.deepEqual(missing, [])
+})
+
+test('messages of the schemas are there in German', () => {
+  const schema = z.strictObject({
+    ...{
+      text: z.string(),
+      number: z.int().min(1).max(9),
+      short: z.string().min(3).max(5),
+      list: z.array(z.int()).min(1),
+    },
+    ...{
+      one: z.enum(['a', 'b']),
+      mail: z.email(),
+      url: z.url(),
+      day: z.iso.date(),
+      flag: z.boolean(),
+      all: z.literal('x'),
+    },
+    ...{
+      either: z.union([z.int(), z.boolean()]),
+      name: z.string().regex(/^a/),
+      map: z.record(z.string().max(2), z.int()),
+    },
+  })
+  for (const given of [
+    {},
+    {
+      text: 1,
+      number: 0,
+      short: 'a',
+      list: [],
+      one: 'c',
+      mail: 'x',
+      url: 'x',
+      day: 'x',
+      flag: 1,
+      all: 'y',
+      either: '',
+      name: 'b',
+      map: { long: 1 },
+    },
+    { text: null, number: 10, short: 'abcdef', list: {}, more: 1 },
+    { number: 1.5, more: 1, other: 2 },
+  ])
+    for (const { message } of schema.safeParse(given).error?.issues ?? [])
+      inGerman(message, (part) => assert.ok(!/[a-z] [a-z]/.test(part) || /^"|^\//.test(part), `${message}: ${part}`))
+})
+
+test('every German text of the server is one that it sends', () => {
+  const sent = `${sources()}\n${[...serverTexts().keys()].join('\n')}`
+  const isSent = (text: string) => text.split('{{}}').every((part) => sent.includes(part.trim()))
+  // The schemas' messages are not ours, and kinds of entries are put together with their names.
+  const own = Object.keys(server).filter((text) => !/^(Invalid|Too (big|small)|Unrecognized|the \w+ \{\{)/.test(text))
+  assert.deepEqual(
+    own.filter((text) => !isSent(text)),
+    [],
+  )
   for (const [text, german] of Object.entries(server))
     assert.equal(german.split('{{}}').length, text.split('{{}}').length, text)
 })
 
 test('texts of the server with values are translated whole, and unknown ones stay', () => {
+  assert.equal(
+    inGerman('The body of the request cannot be used: body.name: Too big: expected string to have <=5 characters'),
+    'Die Angaben (body) sind nicht brauchbar: body.name: zu lang: höchstens 5 Zeichen',
+  )
+  assert.equal(inGerman('An account has at most 20 passkeys'), 'Ein Konto hat höchstens 20 Passkeys')
+  assert.equal(inGerman('line 7: no address'), 'Zeile 7: keine Adresse')
   assert.equal(inGerman('There is no such list'), 'Diese Liste gibt es nicht')
   assert.equal(inGerman('12 GB free at /var/lib/iems'), '12 GB frei in /var/lib/iems')
   assert.equal(inGerman('out has failed: EMFILE'), 'out ist ausgefallen: EMFILE')
   assert.equal(inGerman('out has failed'), 'out ist ausgefallen')
-  for (const other of ['constructor', '', 'A fault of a plugin', ' has failed']) assert.equal(inGerman(other), other)
+  for (const other of [
+    'constructor',
+    '',
+    ': ',
+    'A fault of a plugin',
+    ' has failed',
+    'The store is closed',
+    'It has no end',
+  ])
+    assert.equal(inGerman(other), other)
 })

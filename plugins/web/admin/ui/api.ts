@@ -1,7 +1,7 @@
 /**
  * The API as the pages call it: JSON, streams of lines, and the question for the password before what cannot be undone.
  */
-import { fromServer } from '../../app/ui/from-server.ts'
+import { fromServer, withTexts } from '../../app/ui/from-server.ts'
 import { t } from '../../app/ui/language.ts'
 
 class ApiError extends Error {
@@ -20,6 +20,18 @@ export type Line =
   | { readonly fault: string; readonly at?: string }
   | { readonly bytes: string }
   | { readonly end: 'done' | 'failed' | 'cancelled'; readonly why?: string }
+
+/** Answers with sentences of the server, and the properties that hold them. Others are names and values. */
+const SENTENCES: readonly (readonly [path: RegExp, names: readonly string[]])[] = [
+  [/\/status$/, ['text', 'cure']],
+  [/\/(components|nodes)$/, ['why']],
+  [/\/certificates$/, ['failure']],
+  [/\/metrics$/, ['help']],
+  [/\/pages$/, ['title', 'summary', 'description']],
+  [/\/lists\/[^/]+\/held$/, ['why']],
+  [/\/queue(\/hops)?$/, ['held']],
+  [/\/configuration\/check$/, ['note']],
+]
 
 /** Asks for the password; false when the person did not give it. */
 type Confirm = () => Promise<boolean>
@@ -55,7 +67,10 @@ async function ask(method: string, path: string, body: unknown, options: AskOpti
 
 export async function api<T = unknown>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
   const response = await ask(method, path, body, signal ? { signal } : {})
-  return (response.status === 204 ? undefined : await response.json()) as T
+  if (response.status === 204) return undefined as T
+  const [, names] = SENTENCES.find(([pattern]) => pattern.test(path.split('?', 1)[0] ?? path)) ?? []
+  const answer = (await response.json()) as T
+  return names ? withTexts(answer, names) : answer
 }
 
 export async function text(path: string): Promise<string> {
@@ -67,6 +82,14 @@ export async function* stream(path: string, body: unknown, signal: AbortSignal):
   yield* linesOf(await ask('POST', path, body, { signal }))
 }
 
+/** A line of work. Of its values only findings are sentences. */
+function lineOf(text: string): Line {
+  const line = JSON.parse(text) as Line
+  if ('value' in line && typeof line.value === 'object' && line.value !== null && 'cure' in line.value)
+    return { text: fromServer(line.text), value: withTexts(line.value, ['text', 'cure']) }
+  return withTexts(line, ['text', 'fault', 'progress', 'why'])
+}
+
 async function* linesOf(response: Response): AsyncGenerator<Line> {
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
   let rest = ''
@@ -75,7 +98,7 @@ async function* linesOf(response: Response): AsyncGenerator<Line> {
     if (done) return
     const parts = (rest + value).split('\n')
     rest = parts.pop() ?? ''
-    for (const part of parts) if (part !== '') yield JSON.parse(part) as Line
+    for (const part of parts) if (part !== '') yield lineOf(part)
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import i18next from 'i18next'
 import { ask } from './ask.ts'
+import { startServerTexts } from './from-server.ts'
 
 export const LANGUAGES = [
   ['en', 'English'],
@@ -30,7 +31,7 @@ export async function startLanguage(
   load: Readonly<Record<Language, () => Promise<Catalogue>>>,
 ): Promise<() => Promise<void>> {
   const language = chosenLanguage()
-  const [fallback, chosen] = await Promise.all([load.en(), load[language]()])
+  const [fallback, chosen] = await Promise.all([load.en(), load[language](), startServerTexts(language)])
   await i18next.init({
     lng: language,
     fallbackLng: 'en',
@@ -43,7 +44,8 @@ export async function startLanguage(
   return async () => {
     const { language: wanted } = await accountLanguage().catch(() => ({ language: null }))
     if (!isKnown(wanted) || wanted === i18next.language) return
-    i18next.addResourceBundle(wanted, 'translation', await load[wanted]())
+    const [texts] = await Promise.all([load[wanted](), startServerTexts(wanted)])
+    i18next.addResourceBundle(wanted, 'translation', texts)
     await i18next.changeLanguage(wanted)
     showLanguage()
   }

@@ -4,6 +4,7 @@
 import { type FormEvent, useEffect, useRef, useState } from 'react'
 import { isDark, setTheme } from './appearance.ts'
 import { IconButton } from './button.tsx'
+import { fromServer } from './from-server.ts'
 import { Brand, Icon } from './icon.tsx'
 import { chooseLanguage, LANGUAGES, language, t } from './language.ts'
 import { LoginWays } from './login-ways.tsx'
@@ -48,7 +49,13 @@ export function Login({ hasEnded, isOffline, onDone }: LoginProps) {
       const refusal = (await response.json().catch(() => ({}))) as Refusal
       if (refusal.needs === 'code' && !needsCode) setNeedsCode(true)
       else
-        setError(response.status === 401 && !needsCode ? t('sign-in.wrong') : (refusal.detail ?? t('sign-in.offline')))
+        setError(
+          response.status === 401 && !needsCode
+            ? t('sign-in.wrong')
+            : refusal.detail
+              ? fromServer(refusal.detail)
+              : t('sign-in.offline'),
+        )
     } catch {
       setError(t('sign-in.offline'))
     } finally {

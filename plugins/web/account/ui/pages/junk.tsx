@@ -1,4 +1,5 @@
 /** Messages that the filters kept out of the Inbox, to be released. Moving a message teaches the filters. */
+import { fromServer } from '../../../app/ui/from-server.ts'
 import { t } from '../../../app/ui/language.ts'
 import { useAccount, useLoaded } from '../context.ts'
 import { Jmap, type JmapError } from '../jmap.ts'
@@ -48,7 +49,7 @@ async function release(id: string, inbox: string): Promise<void> {
     { update: { [id]: { mailboxIds: { [inbox]: true } } } },
   )
   const error = notUpdated?.[id]
-  if (error) throw new Error(error.description ?? error.type)
+  if (error) throw new Error(fromServer(error.description ?? error.type))
 }
 
 export function Junk() {

@@ -1,5 +1,6 @@
 /** The answer while one is away (VacationResponse of JMAP). */
 import { type FormEvent, useEffect, useState } from 'react'
+import { fromServer } from '../../../app/ui/from-server.ts'
 import { t } from '../../../app/ui/language.ts'
 import { useAccount, useLoaded } from '../context.ts'
 import { Jmap, type JmapError } from '../jmap.ts'
@@ -31,7 +32,7 @@ async function save(response: Response): Promise<void> {
     { update: { singleton: response } },
   )
   const error = notUpdated?.singleton
-  if (error) throw new Error(error.description ?? error.type)
+  if (error) throw new Error(fromServer(error.description ?? error.type))
 }
 
 /** Between UTC and the field's local time. */

@@ -1,6 +1,8 @@
 /** People, domains, lists and protection in German. The key of a text is its English sentence. */
 export const manage: Readonly<Record<string, string>> = {
   Add: 'Hinzufügen',
+  subscribe: 'beitreten',
+  unsubscribe: 'austreten',
   'No domain yet': 'Noch keine Domäne',
   'Mail is accepted for the domains that are here.': 'Für die Domänen hier wird Post angenommen.',
   'No domain has this name.': 'Keine Domäne hat diesen Namen.',

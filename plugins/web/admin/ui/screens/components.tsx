@@ -72,7 +72,7 @@ export const ComponentTable = ({
                 {component.why ? `: ${component.why}` : ''}
               </Station>
             </td>
-            <td className="t2 wide">{component.kind}</td>
+            <td className="t2 wide">{t(component.kind)}</td>
             <td className="num t2">{moment(component.since)}</td>
             {onSet ? (
               <td className="num">

@@ -70,15 +70,19 @@ const Running = ({ plugins, search }: { readonly plugins: readonly Plugin[]; rea
       .map((one) => (
         <li key={one.name}>
           <h2>
-            {one.name} <span className="tag">{one.place}</span>
+            {one.name} <span className="tag">{t(one.place)}</span>
             {one.plugin === one.name ? null : <span className="t3 sm"> {one.plugin}</span>}
           </h2>
           <p className="t3 sm">
-            {one.package ? `${one.package} ${one.version}` : ''}
-            {one.listens ? t(' · listens') : ''}
-            {one.delivers ? t(' · delivers') : ''}
-            {one.offers.length > 0 ? ` · ${t('offers {{names}}', { names: one.offers.join(', ') })}` : ''}
-            {one.needs.length > 0 ? ` · ${t('needs {{names}}', { names: one.needs.join(', ') })}` : ''}
+            {[
+              one.package ? `${one.package} ${one.version}` : '',
+              one.listens ? t('listens') : '',
+              one.delivers ? t('delivers') : '',
+              one.offers.length > 0 ? t('offers {{names}}', { names: one.offers.join(', ') }) : '',
+              one.needs.length > 0 ? t('needs {{names}}', { names: one.needs.join(', ') }) : '',
+            ]
+              .filter((fact) => fact !== '')
+              .join(' · ')}
           </p>
           {one.hooks.length > 0 ? <p className="t2">{t('Hooks: {{hooks}}', { hooks: one.hooks.join(', ') })}</p> : null}
           {one.commands.length > 0 ? (

@@ -3,7 +3,6 @@
  */
 
 import { useState } from 'react'
-import { fromServer } from '../../../app/ui/from-server.ts'
 import { t } from '../../../app/ui/language.ts'
 import { Chart } from '../chart.tsx'
 import { count, plural, span } from '../format.ts'
@@ -99,9 +98,9 @@ export function Today() {
                 <div className="grow">
                   <p className="b">
                     {problem.isGrave ? <span className="sr">{t('Grave:')} </span> : null}
-                    {capital(fromServer(problem.text))}
+                    {capital(problem.text)}
                   </p>
-                  <p className="t2">{fromServer(problem.cure)}</p>
+                  <p className="t2">{problem.cure}</p>
                 </div>
                 <span className="acts">
                   <Cure problem={problem} />

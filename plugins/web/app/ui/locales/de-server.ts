@@ -1,8 +1,16 @@
 /**
- * Texts that the server sends, in German: refusals of the API, alerts of the health. A text is its own key; `{{}}`
- * stands for a value.
+ * Texts that the server sends, in German. A text is its own key; `{{}}` stands for a value.
  */
+import { directory } from './de-server-directory.ts'
+import { health } from './de-server-health.ts'
+import { work } from './de-server-work.ts'
+
 export const server: Readonly<Record<string, string>> = {
+  ...directory,
+  ...health,
+  ...work,
+
+  // Refusals of the API
   'Confirm your password first': 'Bestätigen Sie zuerst Ihr Passwort',
   'Enter the code of the second factor': 'Geben Sie den Code des zweiten Faktors ein',
   'Log in first': 'Melden Sie sich zuerst an',
@@ -58,22 +66,50 @@ export const server: Readonly<Record<string, string>> = {
   '{{}} is an address of this account': '{{}} ist eine Adresse dieses Kontos',
   'Mail is forwarded only within this server, and {{}} is outside':
     'Mail wird nur innerhalb dieses Servers weitergeleitet, und {{}} liegt außerhalb',
-
-  // Health
-  '{{}} free at {{}}': '{{}} frei in {{}}',
-  'fewer than 5 % of inodes are free at {{}}': 'weniger als 5 % der Inodes sind frei in {{}}',
-  'Free space or enlarge the disk: below store.minFree, new mail is deferred.':
-    'Schaffen Sie Platz oder vergrößern Sie den Datenträger: Unter store.minFree wird neue Mail aufgeschoben.',
-  'Free space or enlarge the disk before store.minFree is reached.':
-    'Schaffen Sie Platz oder vergrößern Sie den Datenträger, bevor store.minFree erreicht ist.',
-  'Remove files or enlarge the file system.': 'Entfernen Sie Dateien oder vergrößern Sie das Dateisystem.',
-  'Name a PEM file that the server can read.': 'Nennen Sie eine PEM-Datei, die der Server lesen kann.',
-  'See iems queue list and iems component list.': 'Siehe iems queue list und iems component list.',
-  'See the log of {{}}.': 'Siehe das Protokoll von {{}}.',
-  '{{}}: its health is not known: {{}}': '{{}}: Der Zustand ist unbekannt: {{}}',
-  '{{}} has failed: {{}}': '{{}} ist ausgefallen: {{}}',
-  '{{}} has failed': '{{}} ist ausgefallen',
-  '{{}} is stopped': '{{}} ist angehalten',
-  'Start {{}} at {{}}, or correct the address in {{}}.':
-    'Starten Sie {{}} auf {{}}, oder berichtigen Sie die Adresse in {{}}.',
+  "Log in with the account's own password for this": 'Melden Sie sich dafür mit dem eigenen Passwort des Kontos an',
+  'The Host header is missing or is no host name': 'Die Kopfzeile Host fehlt oder ist kein Rechnername',
+  'Too many requests: at most {{}} in a minute': 'Zu viele Anfragen: höchstens {{}} in der Minute',
+  'There is no such file': 'Diese Datei gibt es nicht',
+  'The range lies outside of the content': 'Der Bereich liegt außerhalb des Inhalts',
+  'The Authorization header cannot be read: send Basic or Bearer credentials':
+    'Die Kopfzeile Authorization ist nicht lesbar: Senden Sie Basic oder Bearer',
+  'This account has a second factor: use a password made for this program':
+    'Dieses Konto hat einen zweiten Faktor: Benutzen Sie ein App-Passwort',
+  'The passkey is not valid here': 'Der Passkey gilt hier nicht',
+  'The body has more than {{}} octets': 'Der Inhalt hat mehr als {{}} Oktette',
+  'Offer the subprotocol {{}}': 'Bieten Sie das Unterprotokoll {{}} an',
+  'The {{}} of the request cannot be used: {{}}: {{}}': 'Die Angaben ({{}}) sind nicht brauchbar: {{}}: {{}}',
+  'There is no such content': 'Diesen Inhalt gibt es nicht',
+  'There is no such module': 'Dieses Modul gibt es nicht',
+  'The list offers no unsubscription with one click': 'Die Liste bietet keine Abmeldung mit einem Klick an',
+  'The server of the list was not reached': 'Der Server der Liste war nicht zu erreichen',
+  'The list answered {{}}': 'Die Liste antwortete {{}}',
+  'Your role does not include {{}}': 'Ihre Rolle umfasst {{}} nicht',
+  this: 'das',
+  'addresses of other domains': 'Adressen anderer Domänen',
+  'accounts with a role': 'Konten mit einer Rolle',
+  'This is the last administrator: give the role to another account first':
+    'Das ist der letzte Administrator: Geben Sie die Rolle erst einem anderen Konto',
+  'The value: {{}}': 'Der Wert: {{}}',
+  'This page is no table': 'Diese Seite ist keine Tabelle',
+  'This page has no figures': 'Diese Seite hat keine Zahlen',
+  'This page is no form': 'Diese Seite ist kein Formular',
+  'This page has no module': 'Diese Seite hat kein Modul',
+  'The values are no JSON object': 'Die Werte sind kein JSON-Objekt',
+  'Nothing was changed': 'Nichts wurde geändert',
+  'You cannot remove your own account': 'Ihr eigenes Konto können Sie nicht entfernen',
+  'The registry was not reached: {{}}': 'Das Verzeichnis von Plugins war nicht zu erreichen: {{}}',
+  'The registry answered {{}}': 'Das Verzeichnis von Plugins antwortete {{}}',
+  'There is no such deleted entry': 'Diesen gelöschten Eintrag gibt es nicht',
+  'There is no such challenge': 'Diese Prüfung gibt es nicht',
+  'There is no policy for this name': 'Für diesen Namen gibt es keine Richtlinie',
+  '{{}} may not {{}}': '{{}} darf das nicht: {{}}',
+  'There is no component {{}}': 'Die Komponente {{}} gibt es nicht',
+  'There is no command iems {{}}': 'Den Befehl iems {{}} gibt es nicht',
+  '{{}} names the channel {{}}, which is not configured': '{{}} nennt den Kanal {{}}, der nicht konfiguriert ist',
+  'The configuration has {{}}:\n{{}}': 'Die Konfiguration hat {{}}:\n{{}}',
+  '{{}} could not be loaded: {{}}': '{{}} ließ sich nicht laden: {{}}',
+  'The server that did this has ended': 'Der Server, der das tat, ist beendet',
+  'Choose an address in {{}}': 'Wählen Sie eine Adresse in {{}}',
+  'An account has at most {{}} addresses of its own choice': 'Ein Konto hat höchstens {{}} selbst gewählte Adressen',
 }
