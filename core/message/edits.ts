@@ -42,21 +42,37 @@ async function* wholePiece(body: Body, { start, end }: ByteRange): AsyncGenerato
   if (left > 0) throw new IemsError('IEMS_BLOB_DAMAGED', { how: 'shorter', size: body.size })
 }
 
-/** Reads a body with its edits, whole or a range of the result. */
-export async function* openWith(body: Body, edits: Edits, range?: ByteRange): AsyncGenerator<Uint8Array> {
+/** The pieces of a body with its edits, or of a range of it: octets of the prefix, and ranges of the body. */
+function* piecesOf(size: number, edits: Edits, range?: ByteRange): Generator<Buffer | ByteRange> {
   const { start: first, end: last } = range ?? { start: 0, end: Number.POSITIVE_INFINITY }
   const prefix = Buffer.from(edits.prefix)
   if (prefix.length > first && last > 0) yield prefix.subarray(first, last)
   /** Offset in the result at which the next piece of the body begins. */
   let seen = prefix.length
   let start = 0
-  for (const [from, to] of [...edits.cuts, [body.size, body.size] as const]) {
+  for (const [from, to] of [...edits.cuts, [size, size] as const]) {
     const piece = { start: start + Math.max(0, first - seen), end: Math.min(from, start + last - seen) }
-    if (piece.end > piece.start) {
-      if (body.bytes) yield body.bytes.subarray(piece.start, piece.end)
-      else yield* wholePiece(body, piece)
-    }
+    if (piece.end > piece.start) yield piece
     seen += Math.max(0, from - start)
     start = to
   }
+}
+
+/** Reads a body with its edits, whole or a range of the result. */
+export async function* openWith(body: Body, edits: Edits, range?: ByteRange): AsyncGenerator<Uint8Array> {
+  for (const piece of piecesOf(body.size, edits, range)) {
+    if (!('start' in piece)) yield piece
+    else if (body.bytes) yield body.bytes.subarray(piece.start, piece.end)
+    else yield* wholePiece(body, piece)
+  }
+}
+
+/** The same of a body in memory, in one buffer. Throws `IEMS_BLOB_DAMAGED` when it does not have its stored size. */
+export function readWith(bytes: Buffer, size: number, edits: Edits, range?: ByteRange): Buffer {
+  if (bytes.length !== size)
+    throw new IemsError('IEMS_BLOB_DAMAGED', { how: bytes.length > size ? 'longer' : 'shorter', size })
+  const pieces: Buffer[] = []
+  for (const piece of piecesOf(size, edits, range))
+    pieces.push('start' in piece ? bytes.subarray(piece.start, piece.end) : piece)
+  return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
 }

@@ -8,7 +8,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { IemsError } from '../api/errors.ts'
 import type { Delivery } from '../api/hooks.ts'
-import { type Body, type Edits, openWith } from '../message/edits.ts'
+import { type Body, type Edits, openWith, readWith } from '../message/edits.ts'
 import { createHeaderScanner } from '../mime/header-end.ts'
 import type { ByteRange, Check, Op, Store } from '../store/store.ts'
 import type { Subspace } from '../store/subspace.ts'
@@ -77,6 +77,8 @@ export interface ContentStore {
   stage(source: AsyncIterable<Uint8Array>): Promise<StagedContent>
   /** The whole content, or the octets from `start` up to but not including `end`. */
   open(content: Content, range?: ByteRange): AsyncIterable<Uint8Array>
+  /** The same in one buffer; small content is read at once. */
+  read(content: Content, range: ByteRange): Promise<Buffer>
   /** Checks that the stored octets exist in full; `deep` reads them all and compares the hash. */
   verify(content: Content, deep: boolean): Promise<ContentState>
   /**
@@ -91,6 +93,9 @@ export const STORED: unique symbol = Symbol('stored')
 export interface StoredDelivery extends Delivery {
   readonly [STORED]: { readonly record: MessageRecord; readonly edits: Edits }
 }
+
+/** Octets that are read in one piece. */
+const SMALL = 65_536
 
 /** The header must end within this many octets. */
 const HEADER_LIMIT = 1024 * 1024
@@ -181,6 +186,13 @@ export function createContentStore({ store, plugin, narrowed, release, failed }:
     return 'content' in from ? { blob: from.content.blob, checks: [], ops: from.ops } : originIn(from)
   }
 
+  async function read(content: Content, range: ByteRange): Promise<Buffer> {
+    const bytes = await store.blobs.whole?.(content.blob)
+    return bytes
+      ? readWith(bytes, content.blobSize, content.edits, range)
+      : Buffer.concat(await Array.fromAsync(openWith(bodyOf(store, content), content.edits, range)))
+  }
+
   return {
     of: contentOf,
     async stage(source) {
@@ -197,7 +209,11 @@ export function createContentStore({ store, plugin, narrowed, release, failed }:
         discard: () => (ops.length > 0 ? Promise.resolve() : store.blobs.remove(id)),
       }
     },
-    open: (content, range) => openWith(bodyOf(store, content), content.edits, range),
+    open: (content, range = { start: 0, end: content.size }) =>
+      range.end - range.start <= SMALL
+        ? inOnePiece(() => read(content, range))
+        : openWith(bodyOf(store, content), content.edits, range),
+    read,
     verify: (content, deep) => verify(store, content, deep),
     async commit({ ops, checks = [], hold = [], free = [] }) {
       const holds = await Promise.all(hold.map(({ from, owner }) => holdOps(store, originOf(from), [ownerName(owner)])))
@@ -209,6 +225,10 @@ export function createContentStore({ store, plugin, narrowed, release, failed }:
       return done
     },
   }
+}
+
+async function* inOnePiece(read: () => Promise<Buffer>): AsyncGenerator<Buffer> {
+  yield await read()
 }
 
 /** The stored octets of content, without edits. */

@@ -144,6 +144,11 @@ export interface Blobs {
   stage(source: AsyncIterable<Uint8Array>): Promise<Staged>
   /** Throws `IEMS_BLOB_MISSING` on the first read if the blob does not exist. */
   open(id: string, range?: ByteRange): AsyncIterable<Uint8Array>
+  /**
+   * A small blob in one buffer, without the cost of a stream; undefined for one that `open` has to read. Throws
+   * `IEMS_BLOB_MISSING`. Absent where a store has no such form.
+   */
+  whole?(id: string): Promise<Buffer | undefined>
   /** Octets of the blob as the store keeps it. Throws `IEMS_BLOB_MISSING`. */
   size(id: string): Promise<number>
   /** Keeps a blob of another store under its id and with its age. Idempotent. Absent where a store cannot. */

@@ -151,3 +151,31 @@ test('new content is held from the commit that names it, and can be forgotten be
   await other.discard()
   assert.equal(await blobsIn(store), 1)
 })
+
+for (const isWhole of [true, false])
+  test(`ranges of content in one piece, from a store that ${isWhole ? 'has' : 'does not have'} small blobs whole`, async (t) => {
+    const below = memoryStore()
+    const whole = async (id: string) => Buffer.concat(await Array.fromAsync(below.blobs.open(id)))
+    const store = isWhole ? { ...below, blobs: { ...below.blobs, whole } } : below
+    const { entry, kept, lent } = createKeeper()
+    const { submit, deliver } = await createTestKernel(t, { store, channels: { keeper: entry } })
+    await submit({ ...MESSAGE, body: 'Keep me.' })
+    await deliver()
+    const ann = kept.get('ann@x.example') as Content
+    const text = await textOf(lent.contents.open(ann))
+    for (const [start, end] of [
+      [0, ann.size],
+      [5, ann.size - 3],
+      [0, 7],
+      [ann.size - 9, ann.size],
+      [4, 4],
+    ] as const) {
+      assert.equal(await textOf(lent.contents.open(ann, { start, end })), text.slice(start, end))
+      assert.equal((await lent.contents.read(ann, { start, end })).toString(), text.slice(start, end))
+    }
+    // What the store has is not what the record says.
+    for (const blobSize of [ann.blobSize - 1, ann.blobSize + 1]) {
+      const wrong = { ...ann, blobSize, size: ann.size + 1 }
+      await assert.rejects(lent.contents.read(wrong, { start: 0, end: wrong.size }), { code: 'IEMS_BLOB_DAMAGED' })
+    }
+  })

@@ -131,6 +131,10 @@ export class LevelBlobs implements Blobs {
     else yield range ? this.#readSmall(id).subarray(range.start, range.end) : this.#readSmall(id)
   }
 
+  async whole(id: string): Promise<Buffer | undefined> {
+    return isLarge(id) ? undefined : this.#readSmall(id)
+  }
+
   async size(id: string): Promise<number> {
     return isLarge(id) ? this.#deps.files.size(id) : this.#readSmall(id).length
   }

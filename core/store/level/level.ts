@@ -80,6 +80,7 @@ export async function levelStore({
     blobs: {
       stage: (source) => blobs.stage(source),
       open: (id, range) => blobs.open(id, range),
+      whole: (id) => blobs.whole(id),
       size: (id) => blobs.size(id),
       adopt: (id, source) => blobs.adopt(id, source),
       remove: (id) => blobs.remove(id),

@@ -69,6 +69,7 @@ export async function openLevelReader({
       // Only the owner knows whether a backup still needs it.
       remove: (id) => owner.blobs.remove(id),
       open: (id, range) => (gate.isOpen ? blobs.open(id, range) : owner.blobs.open(id, range)),
+      whole: async (id) => (gate.isOpen ? blobs.whole(id) : undefined),
       size: (id) => (gate.isOpen ? blobs.size(id) : owner.blobs.size(id)),
       list: (after) => (gate.isOpen ? blobs.list(after) : owner.blobs.list(after)),
     },

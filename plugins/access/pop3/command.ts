@@ -33,8 +33,10 @@ export interface Drop {
   readonly deleted: Set<number>
 }
 
-/** A response; content is sent after its line. */
-export type Answer = string | { readonly line: string; readonly content: AsyncIterable<Uint8Array> | readonly string[] }
+/** A response. After its line come lines, a message in memory, or a stream; each is ended by a line with a dot. */
+export type Answer =
+  | string
+  | { readonly line: string; readonly content: readonly string[] | Buffer | AsyncIterable<Uint8Array> }
 
 type State = 'authorization' | 'transaction'
 

@@ -6,6 +6,7 @@
  */
 
 const DOT = 46
+const ONE_DOT = Buffer.from('.')
 const LF = 10
 const CR = 13
 const MAX_LINE = 510
@@ -19,6 +20,28 @@ export function statusLine(text: string): string {
   return line.replace(BRACKET_WITHOUT_CODE, '$1(')
 }
 
+/** Octets with a dot before each line that begins with one. */
+function dotted(octets: Buffer, isLineStart: boolean): Buffer[] {
+  const pieces: Buffer[] = []
+  let from = 0
+  if (isLineStart && octets[0] === DOT) pieces.push(ONE_DOT)
+  for (let at = octets.indexOf('\n.'); at >= 0; at = octets.indexOf('\n.', at + 1)) {
+    pieces.push(octets.subarray(from, at + 1), ONE_DOT)
+    from = at + 1
+  }
+  pieces.push(octets.subarray(from))
+  return pieces
+}
+
+/** Clients look for CRLF.CRLF, so content without a final CRLF would have no end. */
+const endOf = (endsInCrlf: boolean) => Buffer.from(endsInCrlf ? '.\r\n' : '\r\n.\r\n')
+
+/** The dot-stuffed content of a message in memory, and the line that ends it. */
+export function stuffedWhole(octets: Buffer): readonly Buffer[] {
+  const endsInCrlf = octets.length === 0 || (octets.at(-1) === LF && octets.at(-2) === CR)
+  return [...dotted(octets, true), endOf(endsInCrlf)]
+}
+
 /** The dot-stuffed content and the line that ends it. */
 export async function* stuffed(content: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   let last = LF
@@ -26,19 +49,11 @@ export async function* stuffed(content: AsyncIterable<Uint8Array>): AsyncGenerat
   for await (const chunk of content) {
     const octets = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     if (octets.length === 0) continue
-    let from = 0
-    if (last === LF && octets[0] === DOT) yield Buffer.from('.')
-    for (let at = octets.indexOf('\n.'); at >= 0; at = octets.indexOf('\n.', at + 1)) {
-      yield octets.subarray(from, at + 1)
-      yield Buffer.from('.')
-      from = at + 1
-    }
-    yield octets.subarray(from)
+    yield* dotted(octets, last === LF)
     isEnded = octets.at(-1) === LF && (octets.length > 1 ? octets.at(-2) : last) === CR
     last = octets.at(-1) as number
   }
-  // Clients look for CRLF.CRLF, so content without a final CRLF would have no end.
-  yield Buffer.from(isEnded ? '.\r\n' : '\r\n.\r\n')
+  yield endOf(isEnded)
 }
 
 /** The header, the blank line and the first lines of the body. */

@@ -4,7 +4,6 @@
  * Invariants: from login to QUIT the client sees the mailbox as it was at login; only QUIT removes the messages that it
  * deleted; the mailbox is never reported as locked or in use.
  */
-import { setImmediate as turn } from 'node:timers/promises'
 import {
   type AskClient,
   Broken,
@@ -15,10 +14,10 @@ import {
   type Refusal,
   TimedOut,
 } from 'iems'
-import type { Email, Entry, MailStoreApi } from '../../mailbox/store/api.ts'
+import type { Entry, MailStoreApi } from '../../mailbox/store/api.ts'
 import { type Answer, type CommandContext, counted, type Drop, GONE, type SessionDeps, TEMPORARY } from './command.ts'
 import { COMMANDS } from './commands.ts'
-import { statusLine, stuffed, whole } from './lines.ts'
+import { statusLine, stuffed, stuffedWhole, whole } from './lines.ts'
 
 type State = 'authorization' | 'transaction'
 
@@ -31,7 +30,9 @@ export class Session implements CommandContext {
   #errors = 0
   #failures = 0
   #isOver = false
-  #ahead: { readonly number: number; readonly email: Promise<Pick<Email, 'size' | 'open'> | undefined> } | undefined
+  /** The message after the one that was retrieved last. */
+  #next: { readonly number: number; readonly entry: Entry } | undefined
+  #ahead: { readonly number: number; readonly octets: Promise<Buffer | undefined> } | undefined
 
   constructor(parts: SessionDeps) {
     this.parts = parts
@@ -90,6 +91,7 @@ export class Session implements CommandContext {
     }
     // Responses to pipelined commands are sent together.
     if (!input.hasMore || this.#isOver || output.isFull) await output.flush()
+    this.#readAhead()
   }
 
   async #perform(line: string): Promise<Answer> {
@@ -109,12 +111,10 @@ export class Session implements CommandContext {
     if (line.startsWith('-')) this.#errors++
     output.line(statusLine(line))
     if (typeof answer === 'string') return
-    if (isLines(answer.content)) {
-      for (const one of answer.content) output.line(one)
-      output.line('.')
-      return
-    }
-    await output.content(stuffed(answer.content))
+    const { content } = answer
+    if (Buffer.isBuffer(content)) for (const piece of stuffedWhole(content)) output.write(piece)
+    else if (isLines(content)) for (const one of [...content, '.']) output.line(one)
+    else await output.content(stuffed(content))
   }
 
   // --- logging in ---
@@ -179,14 +179,23 @@ export class Session implements CommandContext {
     return entry && !this.drop.deleted.has(number) ? { number, entry } : undefined
   }
 
-  /** Returns a message's content. Clients fetch messages in order, so the next one is read while this one is sent. */
+  /** Returns a message's content. */
   async retrieve(number: number, entry: Entry): Promise<Answer> {
-    const { mail } = this.parts
-    const ahead = this.#ahead?.number === number ? await this.#ahead.email : undefined
-    const email = ahead ?? (await mail.email(entry.email))
-    const next = this.message(String(number + 1))
-    this.#ahead = next && isSmall(next.entry) ? { number: next.number, email: readAhead(mail, next.entry) } : undefined
-    return email ? { line: `+OK ${email.size} octets`, content: whole(email.open(), email.size) } : GONE
+    const ahead = this.#ahead?.number === number ? await this.#ahead.octets : undefined
+    this.#next = this.message(String(number + 1))
+    if (ahead) return retrieved(ahead)
+    const email = await this.parts.mail.email(entry.email)
+    if (!email) return GONE
+    if (isSmall(email)) return retrieved(await email.read({ start: 0, end: email.size }))
+    return { line: `+OK ${email.size} octets`, content: whole(email.open(), email.size) }
+  }
+
+  /** Clients fetch messages in order, so the next one is read while the client receives this one. */
+  #readAhead(): void {
+    const next = this.#next
+    this.#next = undefined
+    if (next && isSmall(next.entry))
+      this.#ahead = { number: next.number, octets: readAhead(this.parts.mail, next.entry) }
   }
 
   /** One line for each message that is not deleted. */
@@ -209,26 +218,21 @@ export class Session implements CommandContext {
   }
 }
 
-/** Maximum octets of a message that is read ahead. */
-const AHEAD = 65_536
+/** Maximum octets of a message that is read into memory. */
+const SMALL = 65_536
 
-const isSmall = ({ size }: Entry) => size <= AHEAD
+const isSmall = ({ size }: { readonly size: number }) => size <= SMALL
 
-/** A message with its content; undefined when it cannot be read, which is handled when the client asks for it. */
-async function readAhead(mail: MailStoreApi, { email: id }: Entry) {
-  // The requested message is sent first.
-  await turn()
+const retrieved = (octets: Buffer): Answer => ({ line: `+OK ${octets.length} octets`, content: octets })
+
+/** A message's content; undefined when it cannot be read, which is handled when the client asks for it. */
+async function readAhead(mail: MailStoreApi, { email: id }: Entry): Promise<Buffer | undefined> {
   try {
     const email = await mail.email(id)
-    const pieces = email && (await Array.fromAsync(email.open()))
-    return email && pieces && { size: email.size, open: () => each(pieces) }
+    return email && (await email.read({ start: 0, end: email.size }))
   } catch {
     return undefined
   }
-}
-
-async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
-  yield* items
 }
 
 const isLines = (content: AsyncIterable<Uint8Array> | readonly string[]): content is readonly string[] =>

@@ -16,7 +16,7 @@ import {
   type Store,
   transact,
 } from 'iems'
-import { createSources, type EncodedBody, gather, type MimePart, partBody, readFields, readText } from 'iems/mime'
+import { createSources, type EncodedBody, type MimePart, partBody, readFields, readText } from 'iems/mime'
 import type { Change } from './account-transactions.ts'
 import type { Email, PartRange } from './api.ts'
 import { createDerived } from './derived.ts'
@@ -91,8 +91,15 @@ export class Emails {
     if (!record || !kept) return undefined
     const { content } = decode<ContentRecord>(kept)
     const top = Buffer.from(decode<EmailRecord>(record).top)
-    const open = (range?: PartRange): AsyncIterable<Uint8Array> =>
-      range?.within ? createSources(one)(range).open(range) : this.#openBelow(top, content, range)
+    const open = (range?: PartRange): AsyncIterable<Uint8Array> => {
+      if (range?.within) return createSources(one)(range).open(range)
+      return top.length === 0 ? this.#deps.contents.open(content, range) : this.#openBelow(top, content, range)
+    }
+    const read = async ({ start, end }: ByteRange): Promise<Buffer> => {
+      const rest = { start: Math.max(0, start - top.length), end: Math.max(0, end - top.length) }
+      const below = await this.#deps.contents.read(content, rest)
+      return start < top.length ? Buffer.concat([top.subarray(start, end), below]) : below
+    }
     const structured = async () => shift(await this.#derived.structure(base, content), top.length)
     const headerSize = top.length + content.size - content.blobSize + content.headerSize
     let header: ReturnType<Email['header']> | undefined
@@ -101,8 +108,9 @@ export class Emails {
       size: top.length + content.size,
       headerSize,
       open,
+      read,
       header: () => {
-        header ??= readHeader(open, headerSize)
+        header ??= headerSize < HEADER_LIMIT ? read({ start: 0, end: headerSize }) : Promise.resolve(undefined)
         return header
       },
       structure: structured,
@@ -124,6 +132,7 @@ export class Emails {
     return { verdict: await this.#deps.contents.verify(content, deep), blob: content.blob }
   }
 
+  /** Content with lines above it. */
   async *#openBelow(top: Buffer, content: Content, range?: ByteRange): AsyncGenerator<Uint8Array> {
     const { start, end } = range ?? { start: 0, end: top.length + content.size }
     if (start < top.length && end > 0) yield top.subarray(start, end)
@@ -186,10 +195,6 @@ export class Emails {
 
 /** Maximum octets of a parsed header, exclusive. */
 export const HEADER_LIMIT = 1024 * 1024
-
-async function readHeader(open: Email['open'], headerSize: number): Promise<Uint8Array | undefined> {
-  return headerSize < HEADER_LIMIT ? gather(open({ start: 0, end: headerSize }), headerSize) : undefined
-}
 
 /** The structure with all offsets shifted. */
 function shift(part: MimePart, by: number): MimePart {

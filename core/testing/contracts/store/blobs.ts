@@ -19,6 +19,8 @@ export const BLOBS: readonly Promised[] = [
         assert.equal(await store.commit([...ops, put(`${size}`)]), true)
         assert.ok(pattern(size).equals(await contentOf(staged.open())), 'after it was kept')
         assert.ok(pattern(size).equals(await contentOf(store.blobs.open(id))))
+        const whole = await store.blobs.whole?.(id)
+        if (whole) assert.ok(size <= 65_536 && pattern(size).equals(whole))
         for (const [start, end] of [
           [0, 10],
           [3, 70_000],
@@ -48,6 +50,12 @@ export const BLOBS: readonly Promised[] = [
         await store.blobs.remove(id)
         await store.blobs.remove(id)
         await assert.rejects(contentOf(store.blobs.open(id)), hasCode('IEMS_BLOB_MISSING'))
+        // Large ones are left to `open`.
+        const whole = async () => store.blobs.whole?.(id)
+        await whole().then(
+          (octets) => assert.equal(octets, undefined),
+          (cause: unknown) => assert.ok(hasCode('IEMS_BLOB_MISSING')(cause)),
+        )
       }
       await assert.rejects(contentOf(store.blobs.open('nothing-of-ours')), hasCode('IEMS_BLOB_MISSING'))
     },
