@@ -480,6 +480,31 @@ test('a document that the index cannot take is found among the others and put of
   assert.deepEqual(await found(index, [inBody('letter')]), ['one', 'two'])
 })
 
+test('while the index writes some emails, the next ones are read, and it gets one write at a time', async (t) => {
+  const plain = openTestIndex(t)
+  const ahead: boolean[] = []
+  let writing = 0
+  const index: SearchIndex = {
+    ...plain,
+    async add(documents) {
+      assert.equal(++writing, 1)
+      const isLast = documents.some(({ email }) => email === '0449')
+      for (const end = Date.now() + 10_000; !isLast && Date.now() < end; await turn(5))
+        if (mail.reads.length > documents.length * (ahead.length + 1)) break
+      ahead.push(mail.reads.length > documents.length * (ahead.length + 1))
+      await plain.add(documents)
+      writing--
+    },
+  }
+  const { indexer, deliver, settle, mail } = await startIndexer(t, { index })
+  const emails = Array.from({ length: 450 }, (_, number) => `${number}`.padStart(4, '0'))
+  for (const email of emails) await deliver(email, 'letter')
+  indexer.start()
+  await settle()
+  assert.deepEqual(await found(index, [inBody('letter')]), emails)
+  assert.deepEqual(ahead.slice(0, 2), [true, true])
+})
+
 // --- finding ---------------------------------------------------------------------------------------
 
 test('the answer is the same before, while and after emails are indexed, and without an index', async (t) => {

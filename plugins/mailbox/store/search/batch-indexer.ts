@@ -32,9 +32,11 @@ export interface BatchDeps {
   signal(): AbortSignal
 }
 
-/** Emails taken at a time, and characters of their text in memory. */
-const BATCH = 400
-const BATCH_TEXT = 4_000_000
+/** Emails taken at a time. */
+const BATCH = 1000
+/** Emails handed to the index at once, and characters of their text; as many are read meanwhile. */
+const CHUNK = 200
+const CHUNK_TEXT = 2_000_000
 const LEASE_MS = 300_000
 /** Ms until an unreadable email is tried again. */
 const UNREADABLE_MS = 900_000
@@ -58,7 +60,7 @@ type Found = ReadonlyMap<string, Indexable | undefined>
 export class BatchIndexer {
   readonly #deps: BatchDeps
   readonly #lane
-  readonly #giveTurn = createTurns()
+  readonly #turns = new Turns()
   readonly #attempts
 
   constructor(deps: BatchDeps) {
@@ -94,8 +96,9 @@ export class BatchIndexer {
 
   async #loadAll(batch: Batch): Promise<Map<string, Indexable | undefined>> {
     const found = new Map<string, Indexable | undefined>()
+    this.#turns.begin()
     for (const email of [...batch.keys()]) {
-      await this.#giveTurn()
+      await this.#turns.give()
       try {
         found.set(email, await this.#deps.load(email))
       } catch (cause) {
@@ -131,26 +134,43 @@ export class BatchIndexer {
     await this.#addAll([{ email, accounts: found.get(email)?.accounts ?? [], text: NO_TEXT }], batch)
   }
 
+  /** While the index writes some texts, the next ones are read. */
   async #addTexts(emails: readonly string[], found: Found, batch: Batch): Promise<void> {
     let documents: IndexDocument[] = []
     let weight = 0
-    for (const email of emails) {
-      await this.#giveTurn()
-      try {
-        const { accounts = [], text } = found.get(email) ?? {}
-        if (text) documents.push({ email, accounts, ...(await text()) })
-      } catch (cause) {
-        await this.#postpone(batch, email, cause)
-        continue
+    let writing = Promise.resolve()
+    try {
+      this.#turns.begin()
+      for (const email of emails) {
+        await this.#turns.give()
+        const document = await this.#read(email, found, batch)
+        if (!document) continue
+        documents.push(document)
+        weight += lengthOf(document)
+        if (documents.length < CHUNK && weight < CHUNK_TEXT) continue
+        await writing
+        this.#turns.begin()
+        writing = this.#addAll(documents, batch)
+        // It may fail while the next texts are read; it is awaited after them.
+        writing.catch(() => {})
+        documents = []
+        weight = 0
       }
-      const last = documents.at(-1)
-      if (last) weight += lengthOf(last)
-      if (weight < BATCH_TEXT) continue
-      await this.#addAll(documents, batch)
-      documents = []
-      weight = 0
+    } finally {
+      await writing
     }
     await this.#addAll(documents, batch)
+  }
+
+  /** Undefined for an email that has gone, or is tried again later. */
+  async #read(email: string, found: Found, batch: Batch): Promise<IndexDocument | undefined> {
+    try {
+      const { accounts = [], text } = found.get(email) ?? {}
+      return text && { email, accounts, ...(await text()) }
+    } catch (cause) {
+      await this.#postpone(batch, email, cause)
+      return undefined
+    }
   }
 
   async #addAll(documents: readonly IndexDocument[], batch: Batch): Promise<void> {
@@ -177,13 +197,16 @@ export class BatchIndexer {
     }
   }
 
-  /** The worker needs no time of this thread; if the thread is busy anyway, other work needs it. */
+  /** The worker needs no time of this thread; if other work keeps the thread busy, that needs the time. */
   async #restAfter(work: () => Promise<void>): Promise<void> {
     const since = performance.now()
     const before = performance.eventLoopUtilization()
+    const own = this.#turns.taken
     await work()
-    const { utilization } = performance.eventLoopUtilization(before)
-    const rest = ((utilization - BUSY) / (1 - BUSY)) * REST_MAX * (performance.now() - since)
+    const took = performance.now() - since
+    const { active } = performance.eventLoopUtilization(before)
+    const busy = (active - (this.#turns.taken - own)) / took
+    const rest = ((busy - BUSY) / (1 - BUSY)) * REST_MAX * took
     if (rest > 0) await wait(Math.min(REST_MOST_MS, rest), undefined, { signal: this.#deps.signal() })
   }
 
@@ -221,11 +244,24 @@ export const emailOf = (at: Key): string => unkey(at)[1] as string
 export const backOff = (failures: number) => Math.min(BACK_OFF_MOST_MS, BACK_OFF_MS * 2 ** Math.min(failures, 20))
 
 /** Lets others have a turn when this one has taken long enough. */
-function createTurns(): () => Promise<void> {
-  let since = performance.now()
-  return async () => {
-    if (performance.now() - since < SLICE_MS) return
+class Turns {
+  #since = performance.now()
+  #taken = 0
+
+  /** Ms for which emails were read, without the present turn. */
+  get taken(): number {
+    return this.#taken
+  }
+
+  begin(): void {
+    this.#since = performance.now()
+  }
+
+  async give(): Promise<void> {
+    const ms = performance.now() - this.#since
+    if (ms < SLICE_MS) return
+    this.#taken += ms
     await turn()
-    since = performance.now()
+    this.begin()
   }
 }
