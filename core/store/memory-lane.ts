@@ -10,37 +10,83 @@ export interface Placed {
   readonly lease?: number
 }
 
-/** A sorted list of strings with binary search. */
-export function createOrder() {
-  const names: string[] = []
-  /** Index of the first name that is not less than this one. */
-  function find(name: string): number {
-    let [low, high] = [0, names.length]
+/** Maximum number of names in one chunk of an order: moving them costs less than finding one. */
+const MAX_CHUNK = 512
+
+/** A sorted list of strings in chunks, so that adding one moves a few hundred names and not all. */
+export class Order {
+  /** Sorted, each sorted in itself, none empty. */
+  readonly #chunks: string[][] = []
+
+  /** Index of the first one that does not come before. */
+  static #first(length: number, comesBefore: (index: number) => boolean): number {
+    let [low, high] = [0, length]
     while (low < high) {
       const middle = (low + high) >> 1
-      if ((names[middle] as string) < name) low = middle + 1
+      if (comesBefore(middle)) low = middle + 1
       else high = middle
     }
     return low
   }
-  return {
-    add(name: string) {
-      const at = find(name)
-      if (names[at] !== name) names.splice(at, 0, name)
-    },
-    remove(name: string) {
-      const at = find(name)
-      if (names[at] === name) names.splice(at, 1)
-    },
-    between: (from: string, to: string) => names.slice(find(from), find(to)),
-    first: (limit: number) => names.slice(0, limit),
+
+  /** Place of the first name that is not less than this one. */
+  #find(name: string): { readonly chunk: number; readonly at: number } {
+    const chunk = Order.#first(this.#chunks.length, (index) => (this.#chunks[index]?.at(-1) as string) < name)
+    const names = this.#chunks[chunk] ?? []
+    return { chunk, at: Order.#first(names.length, (index) => (names[index] as string) < name) }
+  }
+
+  add(name: string): void {
+    if (this.#chunks.length === 0) this.#chunks.push([name])
+    const { chunk, at } = this.#find(name)
+    // Behind the last name, the last chunk grows.
+    const index = Math.min(chunk, this.#chunks.length - 1)
+    const names = this.#chunks[index] as string[]
+    const place = index === chunk ? at : names.length
+    if (names[place] === name) return
+    names.splice(place, 0, name)
+    if (names.length > MAX_CHUNK) this.#chunks.splice(index + 1, 0, names.splice(MAX_CHUNK / 2))
+  }
+
+  remove(name: string): void {
+    const { chunk, at } = this.#find(name)
+    const names = this.#chunks[chunk]
+    if (names?.[at] !== name) return
+    names.splice(at, 1)
+    if (names.length === 0) this.#chunks.splice(chunk, 1)
+  }
+
+  /** The names from `from` up to and without `to`. */
+  *between(from: string, to: string): Generator<string> {
+    const { chunk, at } = this.#find(from)
+    for (const [index, names] of this.#chunks.slice(chunk).entries())
+      for (const name of index === 0 ? names.slice(at) : names) {
+        if (name >= to) return
+        yield name
+      }
+  }
+
+  /** The names before `to` down to and with `from`. */
+  *downward(from: string, to: string): Generator<string> {
+    const { chunk, at } = this.#find(to)
+    for (let index = Math.min(chunk, this.#chunks.length - 1); index >= 0; index--) {
+      const names = this.#chunks[index] as string[]
+      for (const name of (index === chunk ? names.slice(0, at) : names).toReversed()) {
+        if (name < from) return
+        yield name
+      }
+    }
+  }
+
+  first(limit: number): Iterable<string> {
+    return this.between('', '\uffff').take(limit)
   }
 }
 
 /** The keys of a lane, also in the order of their times. */
 export class MemoryLane {
   readonly #placed = new Map<string, Placed>()
-  readonly #order = createOrder()
+  readonly #order = new Order()
 
   /** Times are positive and have at most 16 digits. */
   #timed(at: number, name: string): string {

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto'
 import { IemsError } from '../api/errors.ts'
 import { createHints } from './hints.ts'
-import { createOrder, MemoryLane, type Placed } from './memory-lane.ts'
+import { MemoryLane, Order, type Placed } from './memory-lane.ts'
 import type { Blobs, ByteRange, Check, Key, Lease, Op, Range, Staged, Store, Value } from './store.ts'
 
 export interface MemoryStoreOptions {
@@ -98,7 +98,7 @@ class MemoryBlobs implements Blobs {
 /** Records by key, in order. */
 class MemoryRecords {
   readonly #values = new Map<string, Value>()
-  readonly #order = createOrder()
+  readonly #order = new Order()
 
   get(key: Key): Value | undefined {
     return this.#values.get(nameOf(key))
@@ -115,10 +115,10 @@ class MemoryRecords {
   }
 
   *scan({ from, to, limit = Number.POSITIVE_INFINITY, reverse }: Range): Generator<readonly [Key, Value]> {
-    const names = this.#order.between(nameOf(from), nameOf(to))
-    const found = (reverse ? names.reverse() : names).slice(0, limit)
+    const [low, high] = [nameOf(from), nameOf(to)]
+    const names = reverse ? this.#order.downward(low, high) : this.#order.between(low, high)
     // A copy, so that changes during iteration have no effect.
-    for (const [name, value] of found.map((one) => [one, this.#values.get(one)] as const))
+    for (const [name, value] of Array.from(names.take(limit), (one) => [one, this.#values.get(one)] as const))
       if (value) yield [keyOf(name), value] as const
   }
 }

@@ -2,7 +2,7 @@
  * A mail server with web administration for its tests: accounts of every role, a queue, lists, and a stranger's plugin.
  */
 import type { TestContext } from 'node:test'
-import type { PluginEntry, Recipient } from 'iems'
+import type { PluginEntry, Recipient, Store } from 'iems'
 import { admin } from 'iems/plugins/admin'
 import { http } from 'iems/plugins/http'
 import { lists } from 'iems/plugins/lists'
@@ -29,16 +29,21 @@ export async function startAdmin(
     plugins = [],
     options = {},
     tls,
+    openStore,
   }: {
     plugins?: readonly PluginEntry[]
     options?: Parameters<typeof admin>[0]
     /** Of the SMTP listener. */
     tls?: { readonly cert: string; readonly key: string }
+    /** Default: a store in memory. */
+    openStore?: (now: () => number) => Promise<Store>
   } = {},
 ) {
   const remote = { isDown: true }
+  const clock = movingClock()
   const here = await createDirectoryKernel(t, {
-    clock: movingClock(),
+    clock,
+    ...(openStore ? { store: await openStore(clock.now) } : {}),
     channels: {
       web: http({ listen: '127.0.0.1:0', limits: { requestsPerMinute: 1_000_000, connectionsPerAddress: 1000 } }),
       mx: smtpIn({ listen: '127.0.0.1:0', ...(tls ? { tls } : {}) }),
