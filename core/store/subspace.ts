@@ -1,6 +1,7 @@
 /**
  * The store as one plugin sees it: its own records and lanes, and all blobs.
  */
+import { mapped } from './items.ts'
 import { type KeyPart, key } from './keys.ts'
 import type { Check, Key, Lease, Op, Store } from './store.ts'
 
@@ -49,10 +50,6 @@ class Translation {
     if ('free' in check) return { free: this.outer(check.free), lane: this.lane(check.lane) }
     return { ...check, key: this.outer(check.key) }
   }
-}
-
-async function* mapped<T, U>(source: AsyncIterable<T>, map: (one: T) => U): AsyncGenerator<U> {
-  for await (const one of source) yield map(one)
 }
 
 /** Closing the view has no effect. */

@@ -2,10 +2,11 @@
  * The due-list of the LevelDB store. The disk holds every key of a lane in time order; leases are only in memory,
  * because there is a single process: `take` writes nothing, and a crash ends all leases.
  */
-import type { Key, Lease, Store } from '../store.ts'
+import type { Key, Lease, Scheduled, Store } from '../store.ts'
 import type { Database } from './database.ts'
 import { asBuffer, laneEnd, laneStart, lanesEnd, lanesStart, readDue } from './key-layout.ts'
 import { type Lane, LaneMemory, type Move, nameOf, type Placed, spotOf } from './lane-memory.ts'
+import { pagesOf } from './pages.ts'
 
 interface Watcher {
   readonly prefix: string
@@ -116,26 +117,30 @@ export class DueList {
     }
   }
 
-  async *due(laneName: string, limit: number): ReturnType<Store['due']> {
+  /** In pages. */
+  async *due(laneName: string, limit: number): AsyncGenerator<readonly Scheduled[]> {
     const leases = new Map(this.#memory.peek(laneName)?.leases)
     const leased = [...leases.values()]
       .map(({ key, until }) => ({ key, at: until, leased: until > this.#now() }))
       .sort((a, b) => b.at - a.at)
     let left = limit
-    for await (const entry of this.#database.records.keys({ gte: laneStart(laneName), lt: laneEnd(laneName) })) {
-      const { key, at } = readDue(entry)
-      if (leases.has(nameOf(key))) continue
-      for (let next = leased.at(-1); next && next.at <= at && left-- > 0; next = leased.at(-1)) {
-        yield next
-        leased.pop()
+    const keys = this.#database.records.keys({ gte: laneStart(laneName), lt: laneEnd(laneName) })
+    for await (const entries of pagesOf(keys)) {
+      const page: Scheduled[] = []
+      for (const entry of entries) {
+        const { key, at } = readDue(entry)
+        if (leases.has(nameOf(key))) continue
+        for (let next = leased.at(-1); next && next.at <= at; next = leased.at(-1)) {
+          page.push(next)
+          leased.pop()
+        }
+        page.push({ key, at, leased: false })
       }
-      if (left-- <= 0) return
-      yield { key, at, leased: false }
+      yield page.slice(0, left)
+      left -= page.length
+      if (left <= 0) return
     }
-    for (const one of leased.reverse()) {
-      if (left-- <= 0) return
-      yield one
-    }
+    if (leased.length > 0) yield leased.reverse().slice(0, left)
   }
 
   #wake(moves: readonly Move[]): void {

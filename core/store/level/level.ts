@@ -4,14 +4,16 @@
  */
 import { join } from 'node:path'
 import { createHints } from '../hints.ts'
-import type { Range, Store } from '../store.ts'
+import { itemsOf } from '../items.ts'
+import type { Store } from '../store.ts'
 import { LevelBlobs } from './blobs.ts'
-import { openDatabase, type ReadersGate, type Records } from './database.ts'
+import { openDatabase, type ReadersGate } from './database.ts'
 import { DueList } from './due-list.ts'
 import { dumpStore } from './dump.ts'
 import { openFiles } from './files.ts'
 import { Committer } from './group-commit.ts'
-import { readRecordKey, recordKey } from './key-layout.ts'
+import { recordKey } from './key-layout.ts'
+import { readRecord, scanRecords } from './pages.ts'
 
 export interface LevelStoreOptions {
   /** Folder; created if missing. */
@@ -23,24 +25,6 @@ export interface LevelStoreOptions {
   readonly reserve?: number
   /** Other threads of this process that read the records with `openLevelReader`. */
   readonly readers?: ReadersGate
-}
-
-/** Records that a scan reads at once: few at first, because most ranges are small. */
-const FIRST_RECORDS = 16
-const NEXT_RECORDS = 1000
-
-export async function* scanRecords(
-  records: Records,
-  { from, to, limit = Number.POSITIVE_INFINITY, reverse = false }: Range,
-): ReturnType<Store['scan']> {
-  await using iterator = records.iterator({ gte: recordKey(from), lt: recordKey(to), reverse })
-  let left = limit
-  for (let most = FIRST_RECORDS; left > 0; most = NEXT_RECORDS) {
-    const found = await iterator.nextv(Math.min(most, left))
-    if (found.length === 0) return
-    left -= found.length
-    for (const [key, value] of found) yield [readRecordKey(key), value]
-  }
 }
 
 /** Opens the store in a folder. Throws IEMS_STORE_LOCKED, IEMS_STORE_NEWER, IEMS_STORE_FULL or IEMS_STORE_FAILED. */
@@ -66,14 +50,18 @@ export async function levelStore({
   return {
     now,
     get: async (key) => database.attempt(() => records.getSync(recordKey(key))),
-    scan: (range) => database.iterate(() => scanRecords(records, range)),
+    scan: (range) =>
+      itemsOf(
+        database.iterate(() => scanRecords(records, range)),
+        readRecord,
+      ),
     commit: (ops, checks = []) => committer.commit(ops, checks),
     take: (lane, limit, leaseMs) => dueList.take(lane, limit, leaseMs),
     renew: async (lane, lease, leaseMs) => database.attempt(() => dueList.renew(lane, lease, leaseMs)),
     lanes: (prefix) => database.iterate(() => dueList.lanes(prefix)),
     dueAt: async (lane, key) => database.attempt(() => dueList.dueAt(lane, key)),
     isLeased: async (lane, key) => database.attempt(() => dueList.isLeased(lane, key)),
-    due: (lane, limit) => database.iterate(() => dueList.due(lane, limit)),
+    due: (lane, limit) => itemsOf(database.iterate(() => dueList.due(lane, limit))),
     watch: (prefix, wake) => dueList.watch(prefix, wake),
     publish: hints.publish,
     subscribe: hints.subscribe,

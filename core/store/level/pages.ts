@@ -1,0 +1,32 @@
+/**
+ * Pages of what LevelDB holds between two keys. Invariants: the iterator is closed however the reading ends; a page is
+ * bounded, so that long lists do not keep the thread.
+ */
+import type { Key, Range, Value } from '../store.ts'
+import type { Records } from './database.ts'
+import { readRecordKey, recordKey } from './key-layout.ts'
+
+/** What a page holds: little at first, because most ranges are small. */
+const FIRST = 16
+const NEXT = 1000
+
+interface Iterator<T> extends AsyncDisposable {
+  nextv(size: number): Promise<T[]>
+}
+
+export async function* pagesOf<T>(entries: Iterator<T>, limit = Number.POSITIVE_INFINITY): AsyncGenerator<T[]> {
+  await using iterator = entries
+  let left = limit
+  for (let most = FIRST; left > 0; most = NEXT) {
+    const page = await iterator.nextv(Math.min(most, left))
+    if (page.length === 0) return
+    left -= page.length
+    yield page
+  }
+}
+
+/** Entries of records, for `readRecord`. */
+export const scanRecords = (records: Records, { from, to, limit, reverse = false }: Range) =>
+  pagesOf(records.iterator({ gte: recordKey(from), lt: recordKey(to), reverse }), limit)
+
+export const readRecord = ([at, value]: readonly [Buffer, Buffer]): readonly [Key, Value] => [readRecordKey(at), value]
