@@ -73,9 +73,12 @@ export async function startAdmin(
     })
   await here.make({ add: { kind: 'account', name: 'far', addresses: ['far@other.test'], password: 'far-secret' } })
   const base = `http://127.0.0.1:${here.listener('web').port}`
+  return { ...here, base, ask: askAt(base), remote }
+}
 
-  /** One request by Basic credentials of a role, or by a key of the API. */
-  async function ask(who: RoleName | { readonly key: string }, method: string, path: string, body?: unknown) {
+/** Makes requests by Basic credentials of a role, or by a key of the API. */
+export function askAt(base: string) {
+  return async function ask(who: RoleName | { readonly key: string }, method: string, path: string, body?: unknown) {
     const authorization =
       typeof who === 'object' ? `Bearer ${who.key}` : `Basic ${Buffer.from(`${who}:${who}-secret`).toString('base64')}`
     const response = await fetch(base + path, {
@@ -102,7 +105,6 @@ export async function startAdmin(
         : []) as Json[],
     }
   }
-  return { ...here, base, ask, remote }
 }
 
 /** A page of the administration, logged in. */
