@@ -8,6 +8,7 @@ import type { Recipient, Verdict } from '../api/hooks.ts'
 import { classOf, FAULT, type Refusal } from '../api/reply.ts'
 import type { Examination } from '../api/session.ts'
 import { openWith } from '../message/edits.ts'
+import { createHeaders } from '../message/headers.ts'
 import type { Trace } from '../message/trace.ts'
 import type { StoredContent } from '../queue/blob-references.ts'
 import { type IncomingContent, takeContent } from './content.ts'
@@ -44,7 +45,7 @@ function createExamine(own: ReceiveDeps): Examine {
       takeContent({ store: deps.store, limits: deps.limits, isBinary }, some)
     const content = await takeIn(source)
     const arrival: IncomingMessage = { ...envelope, id, trace, size: content.body.size, summary: {} }
-    arrival.summary = summaryOf(content.header)
+    arrival.summary = summaryOf(createHeaders(content.header, content.edits))
     let messages: readonly FinalMessage[] = []
     try {
       const judged = await judge(deps, arrival, content, takeIn)

@@ -83,8 +83,7 @@ function recordOf({ clock }: ReceiveDeps, arrival: IncomingMessage, message: Fin
   const { trace, recipients, content, deps } = message
   const { id, edits, body, header, from } = deps
   const addresses = [from, ...recipients.map(({ recipient }) => recipient.address)].join('')
-  const all = edits.prefix + Buffer.from(header.buffer, header.byteOffset, header.byteLength).toString('latin1')
-  const asciiHeader = isAscii(Buffer.from(all, 'latin1'))
+  const asciiHeader = isAscii(header) && isAscii(Buffer.from(edits.prefix))
   return {
     v: 1,
     id,

@@ -8,6 +8,7 @@
 import { IemsError } from '../api/errors.ts'
 import { accept, classOf, defer, FAULT, format, type Reply, refuse } from '../api/reply.ts'
 import type { DataReply } from '../api/session.ts'
+import { createHeaders } from '../message/headers.ts'
 import type { Trace } from '../message/trace.ts'
 import type { StoredContent } from '../queue/blob-references.ts'
 import { type IncomingContent, takeContent } from './content.ts'
@@ -58,9 +59,10 @@ async function take(
   const takeIn = (some: AsyncIterable<Uint8Array> | StoredContent) => takeContent({ store, limits, isBinary }, some)
   const content = await takeIn(source)
   arrival.size = content.body.size
-  arrival.summary = summaryOf(content.header)
+  const headers = createHeaders(content.header, content.edits)
+  arrival.summary = summaryOf(headers)
   const settings = { hostname, hops: limits.hops, now: clock.now() }
-  const edits = firstEdits(arrival, content.header, content.edits, settings)
+  const edits = firstEdits(arrival, { header: content.header, headers, edits: content.edits }, settings)
   if ('kind' in edits) {
     await content.discard()
     return edits.reply

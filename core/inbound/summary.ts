@@ -3,7 +3,7 @@
  *
  * Invariants: they are short and single-line, whatever the header holds.
  */
-import { createHeaders } from '../message/headers.ts'
+import type { Headers } from '../api/hooks.ts'
 import { decodeWords } from '../mime/words.ts'
 import type { Summary } from './incoming.ts'
 
@@ -11,8 +11,7 @@ import type { Summary } from './incoming.ts'
 const MAX_KEPT = 200
 const MAX_READ = 2000
 
-export function summaryOf(header: Uint8Array): Summary {
-  const headers = createHeaders(header, { prefix: '', cuts: [] })
+export function summaryOf(headers: Pick<Headers, 'get'>): Summary {
   const [subject] = headers.get('Subject')
   const [messageId] = headers.get('Message-ID')
   return {

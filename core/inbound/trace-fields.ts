@@ -4,10 +4,10 @@
  * Invariants: no value from outside ends a comment or a line; a message in a loop is refused.
  */
 import { isAscii } from 'node:buffer'
-import type { Session } from '../api/hooks.ts'
+import type { Headers, Session } from '../api/hooks.ts'
 import { type Refusal, refuse } from '../api/reply.ts'
 import type { Edits } from '../message/edits.ts'
-import { createHeaders, headerField } from '../message/headers.ts'
+import { headerField } from '../message/headers.ts'
 import { dateText } from '../mime/compose/fields.ts'
 import { mboxLine } from '../mime/header-end.ts'
 
@@ -24,6 +24,13 @@ export interface TraceSettings {
   readonly hops: number
   /** Ms since 1970. */
   readonly now: number
+}
+
+export interface ArrivedHeader {
+  readonly header: Uint8Array
+  /** The header's fields, with `edits`. */
+  readonly headers: Headers
+  readonly edits: Edits
 }
 
 /** Removes what would end a comment or line of Received from a name that comes from outside. */
@@ -63,14 +70,12 @@ function received({ session, recipients, id }: TraceFacts, { hostname, now }: Tr
  */
 export function firstEdits(
   facts: TraceFacts,
-  header: Uint8Array,
-  edits: Edits,
+  { header, headers, edits }: ArrivedHeader,
   settings: TraceSettings,
 ): Edits | Refusal {
   const { hostname, hops, now } = settings
   const start = mboxLine(header)
   if (start > 0 && edits.cuts[0]?.[0] !== 0) edits.cuts = [[0, start], ...edits.cuts]
-  const headers = createHeaders(header, edits)
   if (headers.get('received').length >= hops) return refuse(554, '5.4.6', 'Too many hops: this message is in a loop')
   if (facts.session.submission) {
     if (headers.get('date').length === 0) headers.prepend('Date', dateText({ at: now }))

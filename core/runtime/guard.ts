@@ -31,23 +31,43 @@ interface GuardOptions {
   readonly spans?: Spans
 }
 
-/** Resolves with the handler's answer, or throws after `timeout` ms and aborts the signal. */
-async function withinTime(ms: number, call: (signal: AbortSignal) => unknown): Promise<unknown> {
-  const stop = new AbortController()
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
+/** The end of a call that takes too long. Few handlers look at the signal, so it is made when one does. */
+class Stop {
+  #controller: AbortController | undefined
+  #reason: Error | undefined
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController()
+      if (this.#reason) this.#controller.abort(this.#reason)
+    }
+    return this.#controller.signal
+  }
+
+  abort(reason: Error): void {
+    this.#reason = reason
+    this.#controller?.abort(reason)
+  }
+}
+
+/** Resolves with a handler's answer, or throws after `ms` and stops it. */
+function withinTime(ms: number, stop: Stop, answer: PromiseLike<unknown>): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
       const error = new Error(`no answer within ${ms} ms`)
       stop.abort(error)
       reject(error)
     }, ms)
+    const settle = (end: (value: unknown) => void) => (value: unknown) => {
+      clearTimeout(timer)
+      end(value)
+    }
+    answer.then(settle(resolve), settle(reject))
   })
-  try {
-    return await Promise.race([(async () => call(stop.signal))(), late])
-  } finally {
-    clearTimeout(timer)
-  }
 }
+
+const isPromise = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 
 /** The recipient that a hook call concerns. */
 function recipientOf(subject: unknown): { readonly recipient?: string } {
@@ -71,14 +91,19 @@ export function guard(
         ms: Math.round((performance.now() - since) * 10) / 10,
         ...rest,
       })
-    const base = {
+    const stop = new Stop()
+    const context = {
       log,
       state: run.box(plugin),
       note: (name: string, value: string | number | boolean) => run.note(plugin, name, value),
+      get signal() {
+        return stop.signal
+      },
     }
     try {
       // any: the hook table has already typed the handler against its subject
-      const answer = (await withinTime(timeout, (signal) => handler(subject as any, { ...base, signal }))) ?? undefined
+      const given: unknown = handler(subject as any, context)
+      const answer = (isPromise(given) ? await withinTime(timeout, stop, given) : given) ?? undefined
       if (answer !== undefined) checkAnswer(hook, answer)
       step(answer === undefined ? {} : { answer })
       return answer

@@ -13,8 +13,8 @@ export interface LineWriter {
   flush(): void
 }
 
-/** Octets that justify a write of their own. */
-const ENOUGH = 4096
+/** Octets that are written at once. Each write wakes another thread, so what lingers is written together. */
+const ENOUGH = 65_536
 const MAX_PENDING = 16 * 1024 * 1024
 /** Ms until a descriptor that accepts nothing is tried again. */
 const RETRY_MS = 50

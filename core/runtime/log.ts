@@ -90,6 +90,12 @@ function masked(value: unknown): unknown {
   return typeof value === 'string' ? value.replace(/^.*(?=@)/s, '…') : value
 }
 
+function withoutAddresses(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const clean = { ...fields }
+  for (const name of ADDRESSES) if (name in clean) clean[name] = masked(clean[name])
+  return clean
+}
+
 /** Lines of one millisecond share its text. */
 function createTimestamp(): () => string {
   let last = { ms: 0, text: '' }
@@ -135,9 +141,7 @@ export function createLog(options: LogOptions) {
     if (!isWritten && !feed.isWatched) return
     const { worker } = options
     const raw = printable(worker === undefined ? fields : { ...fields, worker }) as Record<string, unknown>
-    const clean = { ...raw }
-    if (options.privacy && level !== 'debug')
-      for (const name of ADDRESSES) if (name in clean) clean[name] = masked(clean[name])
+    const clean = options.privacy && level !== 'debug' ? withoutAddresses(raw) : raw
     feed.push(watchedLine({ level, raw, clean, ...(text === undefined ? {} : { text }) }), isWritten)
     if (!isWritten) return
     if (isText && level === 'info' && options.level !== 'debug' && ON_SCREEN.has(clean.event)) return

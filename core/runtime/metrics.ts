@@ -56,7 +56,9 @@ const isOther = (labels: Labels) => Object.values(labels).every((value) => value
 
 function idOf(labels: Labels): string {
   const names = Object.keys(labels)
-  if (names.length === 0) return ''
+  const [only] = names
+  if (only === undefined) return ''
+  if (names.length === 1) return `${only}=${labels[only]}`
   return JSON.stringify(names.sort().map((name) => [name, labels[name]]))
 }
 
