@@ -1,6 +1,6 @@
 /**
- * Long lists of the store, item by item. What has been read already costs one promise an item; a generator costs several
- * in each layer. Invariants: a consumer that stops early closes the source; the source is asked once at a time.
+ * Long lists of the store, item by item. An item of a page that has been read costs one promise; a generator costs
+ * several in each layer. Invariants: a consumer that stops early closes the source; the source is asked once at a time.
  */
 
 /** The items of pages, translated. */

@@ -6,7 +6,7 @@ import type { Key, Range, Value } from '../store.ts'
 import type { Records } from './database.ts'
 import { readRecordKey, recordKey } from './key-layout.ts'
 
-/** What a page holds: little at first, because most ranges are small. */
+/** Entries of a page: few at first, because most ranges are small. */
 const FIRST = 16
 const NEXT = 1000
 
