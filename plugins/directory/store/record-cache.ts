@@ -8,20 +8,22 @@
 import { Cache, type Key, type Range, type Store, type Value } from 'iems'
 import { decode, entryKey, type RevisionRecord, revisionKey } from './records.ts'
 
-/** Maximum records; the oldest is evicted. */
-const MOST = 10_000
-/** Maximum ids in all cached ranges. */
-const MOST_IDS = 40_000
-/** A longer range is read from the store each time. */
-const LONGEST = 10_000
+const LIMITS = {
+  /** Maximum records; the oldest is evicted. */
+  records: 10_000,
+  /** Maximum ids in all cached ranges. */
+  ids: 40_000,
+  /** A longer range is read from the store each time. */
+  range: 10_000,
+}
 
 export type Kept = ReturnType<typeof createKept>
 
 const latin1 = (at: Key) => Buffer.from(at.buffer, at.byteOffset, at.byteLength).toString('latin1')
 
-export function createKept(store: Pick<Store, 'get' | 'scan'>) {
-  const records = new Cache<unknown>({ max: MOST })
-  const ranges = new Cache<readonly string[]>({ max: MOST_IDS, weigh: (ids) => ids.length + 1 })
+export function createKept(store: Pick<Store, 'get' | 'scan'>, limits = LIMITS) {
+  const records = new Cache<unknown>({ max: limits.records })
+  const ranges = new Cache<readonly string[]>({ max: limits.ids, weigh: (ids) => ids.length + 1 })
   let revision = -1
   let isFresh = false
 
@@ -77,10 +79,10 @@ export function createKept(store: Pick<Store, 'get' | 'scan'>) {
       const found: string[] = []
       for await (const [at, value] of store.scan(range)) {
         const id = idOf(at, value)
-        if (found.length <= LONGEST) found.push(id)
+        if (found.length <= limits.range) found.push(id)
         yield [id, value]
       }
-      if (found.length <= LONGEST && asked === revision) ranges.set(name, found)
+      if (found.length <= limits.range && asked === revision) ranges.set(name, found)
     },
   }
 }

@@ -6,7 +6,7 @@
 import type { SaslMechanism } from 'iems'
 import type { Shown } from './protocol/responses.ts'
 import { describe } from './schema.ts'
-import type { Selection } from './search.ts'
+import type { Selection } from './selection.ts'
 import { SUBSCHEMA } from './subschema.ts'
 import { SUBSCHEMA_DN } from './view.ts'
 

@@ -23,7 +23,8 @@ import {
   viewValue,
 } from './protocol/responses.ts'
 import { CONTROL } from './root.ts'
-import { type Selection, selectionOf, type Visible } from './search.ts'
+import type { Visible } from './search.ts'
+import type { Selection } from './selection.ts'
 
 /** A search that is running or waits for its next page. */
 interface Run extends Paged {
@@ -81,7 +82,7 @@ export class SearchOperations {
     operation: Operation,
     { who, keys }: { readonly who: Who; readonly keys: readonly Order[] },
   ): Run {
-    const { searching, tree, options, clock } = this.#parts
+    const { searching, options, clock } = this.#parts
     const { limits } = options
     const isAdmin = who.kind === 'admin'
     const state = { operation, end: clock.now() + timeOf(request, limits.time) }
@@ -89,18 +90,13 @@ export class SearchOperations {
       if (state.operation.isAbandoned) throw new LdapError('success')
       if (clock.now() > state.end) throw new LdapError('timeLimitExceeded', 'the search took too long')
     }
-    async function* find(): AsyncGenerator<Visible> {
-      // Address books without a search base search everything below the root.
-      const isAll = request.base.trim() === '' && request.scope === 'sub'
-      const base = await searching.find(isAll ? tree.suffixText : request.base, who)
-      const lookedAt = isAdmin ? Number.POSITIVE_INFINITY : limits.lookedAt
-      yield* searching.search(base.node, request, { who, lookedAt, check })
-    }
+    const lookedAt = isAdmin ? Number.POSITIVE_INFINITY : limits.lookedAt
+    const found = searching.search(request, { who, lookedAt, check })
     return Object.assign(state, {
       asked: markOf(operation),
       request,
-      selection: selectionOf(request.attributes),
-      found: keys.length > 0 ? this.#inOrder(find(), keys) : find(),
+      selection: searching.selectionOf(request.attributes),
+      found: keys.length > 0 ? this.#inOrder(found, keys) : found,
       most: isAdmin ? Number.POSITIVE_INFINITY : limits.entries,
       ahead: undefined,
       count: 0,
@@ -148,9 +144,11 @@ export class SearchOperations {
   /** False when the client has abandoned the search. */
   async #write({ request, selection, operation }: Run, one: Visible): Promise<boolean> {
     const { output } = this.#asker
-    const { dn, shown } = await this.#parts.searching.show(one, selection, request.typesOnly)
+    const { searching } = this.#parts
+    const { typesOnly } = request
+    const response = searching.known(one, selection, typesOnly) ?? (await searching.draw(one, selection, typesOnly))
     if (operation.isAbandoned) return false
-    output.write(entryMessage(operation.envelope.id, dn, shown))
+    output.write(entryMessage(operation.envelope.id, response))
     if (output.isFull) await output.flush()
     return true
   }

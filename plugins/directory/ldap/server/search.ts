@@ -2,7 +2,8 @@
  * Search and compare (RFC 4511 sections 4.5 and 4.10).
  *
  * Invariants: a client sees only the entries and attributes that it may read; long searches yield to mail, and end at
- * their limits of time and examined entries.
+ * their limits of time and examined entries. What is kept with an entry's object is as current as the object: the
+ * directory hands out another one after each of its changes.
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import type { DirectoryApi } from '../../store/api.ts'
@@ -12,17 +13,42 @@ import { kindsIn, Planner } from './plan.ts'
 import { type Dn, parseDn } from './protocol/dn.ts'
 import { type Filter, termsOf } from './protocol/filter.ts'
 import type { SearchRequest } from './protocol/requests.ts'
-import { LdapError, type Shown } from './protocol/responses.ts'
-import { type AttributeDescription, appliesTo, attributesOfClass, describe, isBinary, isOperational } from './schema.ts'
+import { entryResponse, LdapError } from './protocol/responses.ts'
+import { type AttributeDescription, appliesTo, describe, isBinary, isOperational } from './schema.ts'
+import { createSelections, type Selection, selects } from './selection.ts'
 import { isTop, type Node, type Tree } from './tree.ts'
-import { addOperational, attributesOf, createLazy, hasUniqueMembers, LAZY, type LazyName } from './view.ts'
+import {
+  type Attributes,
+  addOperational,
+  attributesOf,
+  createLazy,
+  hasUniqueMembers,
+  LAZY,
+  type LazyName,
+} from './view.ts'
+
+/** Kept with an entry. */
+interface View {
+  readonly attributes: Attributes
+  readonly hasOptions: boolean
+  /** Its last response. */
+  drawn?: {
+    readonly readable: Readable
+    readonly selection: Selection
+    readonly typesOnly: boolean
+    readonly response: Buffer
+  }
+}
+/** Octets of the largest response that is kept. */
+const MAX_DRAWN = 4096
 
 /** An entry that the client may see. */
 export interface Visible {
   readonly node: Node
   readonly readable: Readable
-  readonly attributes: Map<string, readonly string[]>
-  readonly hasOptions: boolean
+  readonly view: View
+  /** Those of the view, and computed ones. */
+  attributes: Attributes
 }
 
 export interface Searched {
@@ -52,6 +78,8 @@ export class Searching {
   readonly #lazy
   readonly #planner
   readonly #nextTurn = createTurns()
+  readonly #views = new WeakMap<Node, View>()
+  readonly selectionOf = createSelections()
   readonly #top
 
   constructor(directory: DirectoryApi, tree: Tree, access: Access) {
@@ -63,20 +91,29 @@ export class Searching {
     this.#top = tree.suffix[0] ?? []
   }
 
+  #viewOf(node: Node): View {
+    const known = this.#views.get(node)
+    if (known) return known
+    const attributes = attributesOf(node, this.#top)
+    const view = { attributes, hasOptions: [...attributes.keys()].some((key) => key.includes(';')) }
+    this.#views.set(node, view)
+    return view
+  }
+
   #visible(who: Who, node: Node): Visible | undefined {
     const readable = this.#access.readable(who, node)
     if (!readable) return undefined
-    const attributes = attributesOf(node, this.#top)
-    return { node, readable, attributes, hasOptions: [...attributes.keys()].some((key) => key.includes(';')) }
+    const view = this.#viewOf(node)
+    return { node, readable, view, attributes: view.attributes }
   }
 
   /** The entry with that name, if the client may see it. */
   async find(text: string, who: Who): Promise<Visible> {
-    const dn = parseDn(text)
-    if (!dn) throw new LdapError('invalidDnSyntax', 'this is no name')
-    const node = await this.#tree.resolve(dn)
+    const named = this.#tree.read(text)
+    if (!named) throw new LdapError('invalidDnSyntax', 'this is no name')
+    const node = named.place && (await this.#tree.nodeAt(named.place))
     const found = node && this.#visible(who, node)
-    if (!found) throw new LdapError('noSuchObject', '', await this.#nearestTo(dn, who))
+    if (!found) throw new LdapError('noSuchObject', '', await this.#nearestTo(named.dn, who))
     return found
   }
 
@@ -88,12 +125,15 @@ export class Searching {
     for (const name of names) {
       if (one.attributes.has(name) || !isReadable(one.readable, name)) continue
       const values = await this.#lazy(one.node, name)
-      if (values.length > 0) one.attributes.set(name, values)
+      if (values.length > 0) one.attributes = new Map(one.attributes).set(name, values)
     }
   }
 
   withOperational(one: Visible): Visible {
-    if (!one.attributes.has('subschemasubentry')) addOperational(one.node, one.attributes)
+    if (one.attributes.has('subschemasubentry')) return one
+    const all = new Map(one.attributes)
+    addOperational(one.node, all)
+    one.attributes = all
     return one
   }
 
@@ -149,15 +189,17 @@ export class Searching {
     } else yield* this.#tree.below(base)
   }
 
-  async *search(base: Node, request: SearchRequest, asked: Searched): AsyncGenerator<Visible> {
-    const { who, lookedAt, check } = asked
+  async *search(request: SearchRequest, { who, lookedAt, check }: Searched): AsyncGenerator<Visible> {
     const { filter } = request
+    // Address books without a search base search everything below the root.
+    const isAll = request.base.trim() === '' && request.scope === 'sub'
+    const base = await this.find(isAll ? this.#tree.suffixText : request.base, who)
     const isMeant = compile(filter, await this.#membershipsIn(filter))
     const needed = lazyIn(filter)
     const needsDn = hasDnPart(filter)
     const needsOperational = basesIn(filter).some(isOperational)
     let looked = 0
-    for await (const node of this.#inScope(base, request)) {
+    for await (const node of this.#inScope(base.node, request)) {
       check()
       if (++looked > lookedAt)
         throw new LdapError(
@@ -187,7 +229,13 @@ export class Searching {
     return isMeant(candidateOf(one, '')) === true
   }
 
-  async show(one: Visible, selection: Selection, typesOnly: boolean): Promise<{ dn: string; shown: Shown }> {
+  /** The response that is kept with the entry, if it is the one that is asked for. */
+  known({ view: { drawn }, readable }: Visible, selection: Selection, typesOnly: boolean): Buffer | undefined {
+    const isMeant = drawn?.selection === selection && drawn.readable === readable && drawn.typesOnly === typesOnly
+    return isMeant ? drawn.response : undefined
+  }
+
+  async draw(one: Visible, selection: Selection, typesOnly: boolean): Promise<Buffer> {
     if (selection.operational || [...selection.names].some(isOperational)) this.withOperational(one)
     const wanted = LAZY.filter((name) => selects(selection, name, name))
     await this.#load(one, wanted)
@@ -198,18 +246,22 @@ export class Searching {
       if (!selects(selection, key, description.base)) continue
       shown.push([shownName(description), typesOnly ? [] : shownValues(description, values)])
     }
-    return { dn: await this.#tree.dnOf(one.node), shown }
+    const { readable, view } = one
+    const response = entryResponse(await this.#tree.dnOf(one.node), shown)
+    if (response.length <= MAX_DRAWN) view.drawn = { readable, selection, typesOnly, response }
+    return response
   }
 }
 
 /** Values of an attribute and of its subtypes, by subtype or option (RFC 4512 section 2.5). */
 function valuesOf(
-  { readable, attributes, hasOptions }: Visible,
+  { readable, attributes, view }: Visible,
   { covers, options, key, base, type }: AttributeDescription,
 ): readonly string[] | undefined {
   // RFC 4511 section 4.5.1.7: an unknown attribute evaluates to undefined, not to false.
   const none = type ? [] : undefined
-  if (covers.length === 1 && !hasOptions) return isReadable(readable, base) ? (attributes.get(key) ?? none) : undefined
+  if (covers.length === 1 && !view.hasOptions)
+    return isReadable(readable, base) ? (attributes.get(key) ?? none) : undefined
   const may = covers.filter((one) => isReadable(readable, one))
   if (may.length === 0) return undefined
   const found: string[] = []
@@ -244,37 +296,6 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 function shownValues({ base }: AttributeDescription, values: readonly string[]): readonly (string | Buffer)[] {
   if (!isBinary(base)) return values
   return values.map((value) => (BASE64.test(value) ? Buffer.from(value, 'base64') : value))
-}
-
-// --- attribute selection ------------------------------------------------------------------------------
-
-export interface Selection {
-  readonly user: boolean
-  readonly operational: boolean
-  readonly names: ReadonlySet<string>
-}
-
-/** RFC 4511 section 4.5.1.8; a class after `@` selects all its attributes (RFC 4529). */
-export function selectionOf(attributes: readonly string[]): Selection {
-  const names = new Set<string>()
-  for (const name of attributes) {
-    if (name.startsWith('@')) for (const base of attributesOfClass(name.slice(1))) names.add(base)
-    const description = describe(name)
-    if (!description) continue
-    names.add(description.key)
-    if (description.options.length === 0) for (const base of description.covers) names.add(base)
-  }
-  return {
-    user: attributes.length === 0 || attributes.includes('*'),
-    // RFC 3673.
-    operational: attributes.includes('+'),
-    names,
-  }
-}
-
-function selects({ user, operational, names }: Selection, key: string, base: string): boolean {
-  if (names.has(key) || names.has(base)) return true
-  return isOperational(base) ? operational : user
 }
 
 function basesIn(filter: Filter): string[] {

@@ -4,6 +4,7 @@
  *
  * Invariants: every entry has one name and every name one entry; names are case-insensitive.
  */
+import { Cache } from 'iems'
 import {
   aboveOf,
   type DirectoryApi,
@@ -31,6 +32,10 @@ import {
 } from './protocol/dn.ts'
 import { describe } from './schema.ts'
 
+/** Maximum names whose places are cached, and the length of such a name: clients search below the same few. */
+const PLACES = 1000
+const PLACE_LENGTH = 256
+
 /** Kinds that have a list of their own. */
 export const LISTED = { domains: 'domain', aliases: 'alias', routes: 'route' } as const
 export type ListName = keyof typeof LISTED
@@ -52,6 +57,11 @@ export interface TreePlace {
   /** Path of the parent. */
   readonly unit: string
   readonly rdn: Rdn
+}
+/** A parsed name; no place if no entry can have it. */
+interface Named {
+  readonly dn: Dn
+  readonly place: Place | undefined
 }
 /** The actual or possible position of an entry. */
 export type Place =
@@ -93,6 +103,7 @@ export class Tree {
   readonly #directory: DirectoryApi
   readonly #suffix: Dn
   readonly #suffixText
+  readonly #named = new Cache<Named>({ max: PLACES })
   readonly suffix
   readonly suffixText
 
@@ -113,6 +124,16 @@ export class Tree {
     const top = single(own.at(-1))
     if (ava && top && foldType(top.type) === 'iems-list') return listed(ava, top, above)
     return own.every(isRdn) ? { kind: 'placed', path: pathIn(own), unit: pathIn(above), rdn: first } : undefined
+  }
+
+  /** Undefined for what is no name. */
+  read(text: string): Named | undefined {
+    const known = this.#named.get(text)
+    if (known) return known
+    const dn = parseDn(text)
+    const named = dn && { dn, place: this.placeOf(dn) }
+    if (named && text.length <= PLACE_LENGTH) this.#named.set(text, named)
+    return named
   }
 
   async nodeAt(place: Place): Promise<Node | undefined> {
@@ -244,8 +265,9 @@ function listed(ava: Ava, { value }: Ava, above: Dn): Place | undefined {
   return foldType(ava.type) === NAMING[kind] ? { kind, name: ava.value } : undefined
 }
 
+const BARE: SuffixNode = { kind: 'suffix' }
 const suffixNode = (entry: Placed | undefined): SuffixNode =>
-  entry?.kind === 'object' ? { kind: 'suffix', top: entry } : { kind: 'suffix' }
+  entry?.kind === 'object' ? { kind: 'suffix', top: entry } : BARE
 
 /** The ancestors of an entry, nearest first. */
 function parentKeys(node: Node): string[] {

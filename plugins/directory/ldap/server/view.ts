@@ -60,6 +60,7 @@ const routeText = ({ channel, nexthop }: { readonly channel: string; readonly ne
 export const impliedCn = ({ displayName, name }: DirectoryAccount) => displayName ?? name
 export const impliedSn = ({ displayName, name }: DirectoryAccount) => (displayName ?? name).split(' ').at(-1) as string
 
+/** Depends on the entry alone. */
 export function attributesOf(node: Node, top: Rdn): Map<string, readonly string[]> {
   const all = new Map<string, readonly string[]>()
   const put = (key: string, ...values: readonly (string | undefined)[]) => {

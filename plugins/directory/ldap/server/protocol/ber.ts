@@ -102,14 +102,14 @@ export const sizeOf = (length: number): number => 2 + lengthOctets(length) + len
 export const lengthOf = (value: string | Buffer): number =>
   typeof value === 'string' ? Buffer.byteLength(value) : value.length
 
-/** Writes one sequence, whose content has a known length, into one buffer. */
+/** Writes one element, whose content has a known length, into one buffer. */
 export class BerWriter {
   readonly whole: Buffer
   #at = 0
 
-  constructor(length: number) {
+  constructor(tag: number, length: number) {
     this.whole = Buffer.allocUnsafe(sizeOf(length))
-    this.header(TAG.sequence, length)
+    this.header(tag, length)
   }
 
   header(tag: number, length: number): void {

@@ -118,16 +118,12 @@ export function resultMessage(id: number, kind: Answered, given: Result): Buffer
 
 export type Shown = readonly (readonly [type: string, values: readonly (string | Buffer)[]])[]
 
-/** Lengths are counted first, so the message is written once, into its own buffer. */
-export function entryMessage(id: number, dn: string, attributes: Shown): Buffer {
+/** An entry without the id of the request. Lengths are counted first, so it is written once, into its own buffer. */
+export function entryResponse(dn: string, attributes: Shown): Buffer {
   const sets = attributes.map(([, values]) => values.reduce((sum, value) => sum + sizeOf(lengthOf(value)), 0))
   const parts = attributes.map(([type], at) => sizeOf(lengthOf(type)) + sizeOf(sets[at] as number))
   const list = parts.reduce((sum, part) => sum + sizeOf(part), 0)
-  const entry = sizeOf(lengthOf(dn)) + sizeOf(list)
-  const number = integer(id)
-  const writer = new BerWriter(number.length + sizeOf(entry))
-  writer.octets(number)
-  writer.header(0x64, entry)
+  const writer = new BerWriter(0x64, sizeOf(lengthOf(dn)) + sizeOf(list))
   writer.octetString(dn)
   writer.header(TAG.sequence, list)
   attributes.forEach(([type, values], at) => {
@@ -138,6 +134,8 @@ export function entryMessage(id: number, dn: string, attributes: Shown): Buffer 
   })
   return writer.whole
 }
+
+export const entryMessage = (id: number, response: Buffer): Buffer => message(id, response)
 
 /** RFC 4511 section 4.4.1: the last message to a client. */
 export const disconnection = (result: ResultName, text: string): Buffer =>
