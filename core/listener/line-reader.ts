@@ -139,7 +139,8 @@ export class LineReader {
 
   /** The next octets in one buffer. */
   async octets(count: number): Promise<Buffer> {
-    await this.pace.due()
+    const due = this.pace.due()
+    if (due) await due
     while (this.#size < count) await this.#more()
     return this.#cut(count)
   }

@@ -70,7 +70,7 @@ export class Lookup {
 
   async *memberOf(member: string | Member): AsyncGenerator<string> {
     const name = memberName(typeof member === 'string' ? { id: member } : member)
-    for await (const [group] of this.#kept.ids(below('o', name), lastPart)) yield group
+    yield* this.#idsIn(below('o', name), lastPart)
   }
 
   /** By folded name. */
@@ -92,19 +92,29 @@ export class Lookup {
     return owner?.kind === kind ? (owner as RecordOf<K>) : undefined
   }
 
-  async *entriesIn(range: Range, idOf: (at: Uint8Array, value: Uint8Array) => string) {
-    for await (const [id] of this.#kept.ids(range, idOf)) {
-      const entry = await this.byId(id)
+  async *#idsIn(range: Range, idOf: IdOf): AsyncGenerator<string> {
+    const known = await this.#kept.ids(range)
+    if (known) yield* known
+    else for await (const [id] of this.#kept.read(range, idOf)) yield id
+  }
+
+  /** `read`: what the store has read is the entry. */
+  async *entriesIn(range: Range, idOf: IdOf, read?: (value: Uint8Array) => EntryRecord): AsyncGenerator<EntryRecord> {
+    const known = await this.#kept.ids(range)
+    for (const id of known ?? []) {
+      const entry = this.#kept.known<EntryRecord>(id) ?? (await this.byId(id))
+      if (entry) yield entry
+    }
+    if (known) return
+    for await (const [id, value] of this.#kept.read(range, idOf)) {
+      const entry = read ? read(value) : await this.byId(id)
       if (entry) yield entry
     }
   }
 
-  /** All entries, unordered: a scan has read them already. */
-  async *all(): AsyncGenerator<EntryRecord> {
-    for await (const [id, value] of this.#kept.ids(below('e'), lastPart)) {
-      const entry = value ? decode<EntryRecord>(value) : await this.byId(id)
-      if (entry) yield entry
-    }
+  /** All entries, unordered. */
+  all(): AsyncGenerator<EntryRecord> {
+    return this.entriesIn(below('e'), lastPart, (value) => decode<EntryRecord>(value))
   }
 
   /** Aliases and routing entries with wildcards by domain, most specific first. */
@@ -137,6 +147,7 @@ export class Lookup {
   }
 }
 
+type IdOf = (at: Uint8Array, value: Uint8Array) => string
 export const lastPart = (at: Uint8Array) => unkey(at).at(-1) as string
 
 type RecordOf<K extends EntryKind> = Extract<EntryRecord, { kind: K }>

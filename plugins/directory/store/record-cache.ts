@@ -17,6 +17,9 @@ const LIMITS = {
   range: 10_000,
 }
 
+const isSame = (one: Value | undefined, other: Value | undefined) =>
+  one === other || (one !== undefined && other !== undefined && Buffer.compare(one, other) === 0)
+
 export type Kept = ReturnType<typeof createKept>
 
 const latin1 = (at: Key) => Buffer.from(at.buffer, at.byteOffset, at.byteLength).toString('latin1')
@@ -24,22 +27,23 @@ const latin1 = (at: Key) => Buffer.from(at.buffer, at.byteOffset, at.byteLength)
 export function createKept(store: Pick<Store, 'get' | 'scan'>, limits = LIMITS) {
   const records = new Cache<unknown>({ max: limits.records })
   const ranges = new Cache<readonly string[]>({ max: limits.ids, weigh: (ids) => ids.length + 1 })
-  let revision = -1
+  let revision = 0
+  /** The record of the revision. */
+  let last: Value | undefined
   let isFresh = false
 
   /** The directory's revision, read once per turn. */
   async function current(): Promise<number> {
     if (isFresh) return revision
     const value = await store.get(revisionKey)
-    const now = value ? decode<RevisionRecord>(value).revision : 0
-    if (now !== revision) {
-      records.clear()
-      ranges.clear()
-    }
-    revision = now
     isFresh = true
     setImmediate(expire)
-    return now
+    if (isSame(value, last)) return revision
+    records.clear()
+    ranges.clear()
+    last = value
+    revision = value ? decode<RevisionRecord>(value).revision : 0
+    return revision
   }
 
   const expire = () => {
@@ -58,31 +62,34 @@ export function createKept(store: Pick<Store, 'get' | 'scan'>, limits = LIMITS) 
     return record
   }
 
+  const rangeName = ({ from, to }: Range) => `${latin1(from)} ${latin1(to)}`
+
   return {
     revision: current,
     /** Called after every change of this process. */
     expire,
     get: <T>(at: Key) => named<T>(latin1(at), () => at),
     entry: <T>(id: string) => named<T>(id, () => entryKey(id)),
-    /** The ids that a range of an index names, in order; with the value when the store was read. */
-    async *ids(
+    /** The entry if the answer needs no read. */
+    known: <T>(id: string) => (isFresh ? (records.get(id) as T | undefined) : undefined),
+    /** The ids that a range of an index names, in order, if they are cached. */
+    async ids(range: Range): Promise<readonly string[] | undefined> {
+      await current()
+      return ranges.get(rangeName(range))
+    },
+    /** Reads a range from the store, for the next time. */
+    async *read(
       range: Range,
       idOf: (at: Key, value: Value) => string,
-    ): AsyncGenerator<readonly [id: string, value?: Value]> {
+    ): AsyncGenerator<readonly [id: string, value: Value]> {
       const asked = await current()
-      const name = `${latin1(range.from)} ${latin1(range.to)}`
-      const known = ranges.get(name)
-      if (known) {
-        for (const id of known) yield [id]
-        return
-      }
       const found: string[] = []
       for await (const [at, value] of store.scan(range)) {
         const id = idOf(at, value)
         if (found.length <= limits.range) found.push(id)
         yield [id, value]
       }
-      if (found.length <= limits.range && asked === revision) ranges.set(name, found)
+      if (found.length <= limits.range && asked === revision) ranges.set(rangeName(range), found)
     },
   }
 }

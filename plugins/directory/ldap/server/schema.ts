@@ -92,8 +92,17 @@ function readDescription(text: string): AttributeDescription | undefined {
 /** Maximum cached descriptions; clients repeat them. */
 const MAX_CACHED = 2000
 
+const cachedDescription = cached(readDescription, MAX_CACHED)
+/** Of the schema's own names, in lower case and as they are shown. */
+const DESCRIBED = new Map(
+  types
+    .flatMap(({ names }) => names.flatMap((name) => [name, name.toLowerCase()]))
+    .map((name) => [name, readDescription(name)]),
+)
+
 /** Undefined for an invalid attribute description. */
-export const describe = cached(readDescription, MAX_CACHED)
+export const describe = (text: string): AttributeDescription | undefined =>
+  DESCRIBED.get(text) ?? cachedDescription(text)
 
 /** Caches the results of a pure function. */
 function cached<T>(read: (text: string) => T | undefined, max: number): (text: string) => T | undefined {

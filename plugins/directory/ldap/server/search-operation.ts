@@ -146,7 +146,8 @@ export class SearchOperations {
     const { output } = this.#asker
     const { searching } = this.#parts
     const { typesOnly } = request
-    const response = searching.known(one, selection, typesOnly) ?? (await searching.draw(one, selection, typesOnly))
+    const known = searching.known(one, selection, typesOnly)
+    const response = known ?? (await searching.draw(one, selection, typesOnly))
     if (operation.isAbandoned) return false
     output.write(entryMessage(operation.envelope.id, response))
     if (output.isFull) await output.flush()

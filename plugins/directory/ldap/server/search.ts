@@ -2,8 +2,8 @@
  * Search and compare (RFC 4511 sections 4.5 and 4.10).
  *
  * Invariants: a client sees only the entries and attributes that it may read; long searches yield to mail, and end at
- * their limits of time and examined entries. What is kept with an entry's object is as current as the object: the
- * directory hands out another one after each of its changes.
+ * their limits of time and examined entries. A response that is kept with an entry's object is as current as the
+ * object: the directory hands out another one after each of its changes.
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import type { DirectoryApi } from '../../store/api.ts'
@@ -11,7 +11,7 @@ import { type Access, isReadable, type Readable, type Who } from './access.ts'
 import { type Candidate, compile, dnsIn, foldDnText, type Memberships, type Predicate } from './matching.ts'
 import { kindsIn, Planner } from './plan.ts'
 import { type Dn, parseDn } from './protocol/dn.ts'
-import { type Filter, termsOf } from './protocol/filter.ts'
+import { type Filter, type Term, termsOf } from './protocol/filter.ts'
 import type { SearchRequest } from './protocol/requests.ts'
 import { entryResponse, LdapError } from './protocol/responses.ts'
 import { type AttributeDescription, appliesTo, describe, isBinary, isOperational } from './schema.ts'
@@ -195,9 +195,10 @@ export class Searching {
     const isAll = request.base.trim() === '' && request.scope === 'sub'
     const base = await this.find(isAll ? this.#tree.suffixText : request.base, who)
     const isMeant = compile(filter, await this.#membershipsIn(filter))
-    const needed = lazyIn(filter)
-    const needsDn = hasDnPart(filter)
-    const needsOperational = basesIn(filter).some(isOperational)
+    const terms = termsOf(filter)
+    const needed = lazyIn(terms)
+    const needsDn = terms.some(hasDnPart)
+    const needsOperational = terms.some(isOfOperational)
     let looked = 0
     for await (const node of this.#inScope(base.node, request)) {
       check()
@@ -223,7 +224,7 @@ export class Searching {
     if (!isReadable(one.readable, base)) throw new LdapError('insufficientAccessRights', 'this cannot be compared')
     const filter: Filter = { kind: 'equal', attribute, value }
     if (isOperational(base)) this.withOperational(one)
-    await this.#load(one, lazyIn({ kind: 'present', attribute }))
+    await this.#load(one, lazyIn([{ kind: 'present', attribute }]))
     if (!valuesOf(one, description)?.length) throw new LdapError('noSuchAttribute', 'it has no such attribute')
     const isMeant: Predicate = compile(filter, await this.#membershipsIn(filter))
     return isMeant(candidateOf(one, '')) === true
@@ -298,13 +299,12 @@ function shownValues({ base }: AttributeDescription, values: readonly string[]):
   return values.map((value) => (BASE64.test(value) ? Buffer.from(value, 'base64') : value))
 }
 
-function basesIn(filter: Filter): string[] {
-  return termsOf(filter).flatMap(({ attribute }) => (attribute === undefined ? [] : (describe(attribute)?.base ?? [])))
-}
+const isOfOperational = ({ attribute }: Term) =>
+  attribute !== undefined && isOperational(describe(attribute)?.base ?? '')
 
 /** Computed attributes that a filter needs. Equality of members is looked up from the member's side. */
-function lazyIn(filter: Filter): LazyName[] {
-  const names = termsOf(filter).flatMap((term) => {
+function lazyIn(terms: readonly Term[]): LazyName[] {
+  const names = terms.flatMap((term) => {
     if (term.attribute === undefined) return 'rule' in term && term.rule !== undefined ? lazyByRule(term.rule) : []
     const { base = '', covers = [] } = describe(term.attribute) ?? {}
     const isEqual = term.kind === 'equal' || term.kind === 'approx'
@@ -316,4 +316,4 @@ function lazyIn(filter: Filter): LazyName[] {
 const BY_ID: readonly string[] = ['member', 'uniquemember', 'memberof']
 const lazyByRule = (rule: string) => LAZY.filter((one) => appliesTo(rule, one))
 
-const hasDnPart = (filter: Filter) => termsOf(filter).some((term) => term.kind === 'extensible' && term.inDn)
+const hasDnPart = (term: Term) => term.kind === 'extensible' && term.inDn
