@@ -73,6 +73,11 @@ export class LineReader {
     return this.#size > 0
   }
 
+  /** Whether a read waits for the client. */
+  get isWaiting(): boolean {
+    return this.#wake !== undefined
+  }
+
   async #more(): Promise<void> {
     if (this.#hasEnded) throw new ConnectionClosed()
     this.#stream?.resume()

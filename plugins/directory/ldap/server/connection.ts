@@ -4,6 +4,7 @@
  * Invariants: limits bound the cost of any input: the size of a message and the number read ahead; a malformed request
  * gets a response or ends the connection; nothing received before TLS counts after it.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import { ConnectionClosed, type LineReader, type LineWriter, type Log, TimedOut } from 'iems'
 import type { Options } from './options.ts'
 import { BerError, readHeader } from './protocol/ber.ts'
@@ -42,6 +43,7 @@ export class Connection {
   readonly #parts: ConnectionDeps
   readonly #pending = new Map<number, Operation>()
   #last: Promise<void> = Promise.resolve()
+  #isReading = true
   #errors = 0
   #failures = 0
   #fault: unknown
@@ -56,6 +58,7 @@ export class Connection {
     signal.addEventListener('abort', stop, { once: true })
     if (signal.aborted) stop()
     const farewell = await this.#read().catch((cause: unknown) => this.#farewellTo(cause))
+    this.#isReading = false
     signal.removeEventListener('abort', stop)
     if (farewell === undefined && !signal.aborted) this.#abandonAll()
     await this.#last
@@ -100,7 +103,11 @@ export class Connection {
       else this.#take(envelope)
       // Requests after these run under other conditions.
       const isTurningPoint = operation === OPERATION.bind || operation === OPERATION.extended
-      if (isTurningPoint || this.#pending.size >= limits.pending) await this.#last
+      if (isTurningPoint || this.#pending.size >= limits.pending) {
+        this.#isReading = false
+        await this.#last
+        this.#isReading = true
+      }
       if (this.#fault !== undefined) return undefined
     }
   }
@@ -151,6 +158,8 @@ export class Connection {
   async #perform(operation: Operation): Promise<void> {
     const { input, output, log } = this.#parts
     await input.pace.due()
+    // A request that was sent together with its abandonment is not answered.
+    while (this.#isReading && input.hasMore && !input.isWaiting) await turn()
     if (this.#fault !== undefined) return
     try {
       await this.#respond(operation)
