@@ -1,7 +1,8 @@
 /** What hostile commands cost: counted, or compared between n and 2n; and that others have their turn meanwhile. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Pace } from '../../core/index.ts'
+import { Pace, type Store } from '../../core/index.ts'
+import { memoryStore } from '../../core/testing/index.ts'
 import { holds, merge } from '../../plugins/access/imap/grammar/sets.ts'
 import { formatTrees } from '../../plugins/access/imap/thread-trees.ts'
 import { toTest } from '../../plugins/access/imap/wildcards.ts'
@@ -127,6 +128,43 @@ test('sets of a search are resolved once', async (t) => {
   assert.equal(found, `* SEARCH ${Array.from({ length: 200 }, (_, at) => 2 * at + 2).join(' ')}`)
   const [either = ''] = await client.command(`SEARCH OR ${odd(2)} UID 7,9:10,500`)
   assert.equal(either, '* SEARCH 1 3 7 9 10')
+})
+
+/** The beginnings of keys. */
+const [ENTRIES, CHANGES] = ['\x02m\0', '\x02c\0']
+
+test('STORE looks for changes only after other changes, and SELECT without keywords reads no messages', async (t) => {
+  const below = memoryStore()
+  const scans: string[] = []
+  const store: Store = {
+    ...below,
+    scan(range) {
+      scans.push(Buffer.from(range.from).toString('latin1'))
+      return below.scan(range)
+    },
+  }
+  const { talk, mail, mailbox } = await createImapKernel(t, { store })
+  const inbox = await mailbox('ann')
+  await mail.append(
+    inbox,
+    Array.from({ length: 8 }, () => ({ content: (async function* () {})(), flags: ['\\Seen'] })),
+  )
+  const readOf = async (part: string, work: () => Promise<unknown>) => {
+    scans.length = 0
+    await work()
+    return scans.filter((from) => from.includes(part)).length
+  }
+  const client = await talk('ann')
+  assert.equal(await readOf(ENTRIES, () => client.command('SELECT INBOX')), 0)
+  assert.equal(await readOf(CHANGES, () => client.command('STORE 1 +FLAGS (\\Flagged)')), 0)
+  assert.equal(await readOf(CHANGES, () => client.command('STORE 1:3 +FLAGS.SILENT (\\Answered)')), 0)
+  // The change of another session before that of this one is sent.
+  await mail.setFlags(inbox, [[2, 2]], { how: 'add', flags: ['work'] })
+  const said = await client.command('STORE 1 -FLAGS.SILENT (\\Flagged)')
+  assert.match(said.join('\n'), /^\* 2 FETCH .*work/m)
+  assert.equal(await readOf(ENTRIES, () => client.command('SELECT INBOX')), 1)
+  assert.equal(await readOf(CHANGES, () => client.command('NOOP')), 0)
+  assert.equal(await readOf(CHANGES, () => client.command('STORE 3 +FLAGS (work)')), 0)
 })
 
 test('a session that has worked for its share waits for the next turn of the event loop', async () => {

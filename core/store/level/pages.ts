@@ -6,7 +6,7 @@ import type { Key, Range, Value } from '../store.ts'
 import type { Records } from './database.ts'
 import { readRecordKey, recordKey } from './key-layout.ts'
 
-/** Entries of a page: few at first, because most ranges are small. */
+/** Entries of a page: few at first, because most ranges are small; all if their number is known to be small. */
 const FIRST = 16
 const NEXT = 1000
 
@@ -17,7 +17,7 @@ interface Iterator<T> extends AsyncDisposable {
 export async function* pagesOf<T>(entries: Iterator<T>, limit = Number.POSITIVE_INFINITY): AsyncGenerator<T[]> {
   await using iterator = entries
   let left = limit
-  for (let most = FIRST; left > 0; most = NEXT) {
+  for (let most = limit <= NEXT ? limit : FIRST; left > 0; most = NEXT) {
     const page = await iterator.nextv(Math.min(most, left))
     if (page.length === 0) return
     left -= page.length

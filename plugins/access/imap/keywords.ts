@@ -40,6 +40,8 @@ export function createKeywords(): Keywords {
 
   async function read(mail: MailStoreApi, view: View): Promise<Set<string>> {
     const { mailbox } = view
+    // A mailbox from before keywords were counted may have some: messages show them.
+    if (mailbox.keywords === 0) return new Set()
     const before = all.get(mailbox.id)
     const changed = (mailbox.modseq - (before?.modseq ?? 0)) * CHANGE
     if (!before || changed > Math.min(view.count, LAST)) return lastOf(mail, view)

@@ -121,7 +121,7 @@ export class View {
 
   /** Reads changes; expunges that may not be sent yet are kept for later. */
   async sync(mail: MailStoreApi, mayExpunge: boolean): Promise<ChangeNotice | 'gone'> {
-    const changes = await mail.changes(this.mailbox, this.#modseq)
+    const changes = (await this.#onlyOwn(mail)) ?? (await mail.changes(this.mailbox, this.#modseq))
     if ('refused' in changes) return 'gone'
     this.mailbox = changes.mailbox
     this.#modseq = changes.mailbox.modseq
@@ -150,6 +150,17 @@ export class View {
       added,
       exists: this.count > before,
     }
+  }
+
+  /**
+   * The usual case after STORE, without a look for changes: a change has one mod-sequence, so if this session's own has
+   * the one after those that were read and is still the mailbox's last, no other has been made.
+   */
+  async #onlyOwn(mail: MailStoreApi): Promise<Changes | undefined> {
+    const next = this.#modseq + 1
+    if (!this.#own.values().some((modseq) => modseq === next)) return undefined
+    const mailbox = await mail.mailbox(this.mailbox)
+    return mailbox?.modseq === next ? { mailbox, changed: [], vanished: [], forgotten: false } : undefined
   }
 
   /** Removes pending expunges from the view. */

@@ -61,7 +61,7 @@ export function createReading(store: Store) {
           if (value) yield { uid, ...decode<EntryRecord>(value) }
         }
       } else {
-        for await (const [at, value] of store.scan(entriesOf(ref.id, [first, last])))
+        for await (const [at, value] of store.scan({ ...entriesOf(ref.id, [first, last]), limit: last - first + 1 }))
           yield { uid: unkey(at)[2] as number, ...decode<EntryRecord>(value) }
       }
     }

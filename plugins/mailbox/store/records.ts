@@ -52,8 +52,6 @@ export interface AccountRecord {
 
 export interface MailboxRecord extends Omit<Mailbox, keyof MailboxRef> {
   readonly v: 1
-  /** Different keywords in use; absent in a mailbox from before they were counted. */
-  readonly keywords?: number
   /** The modseq at which it was made, and of its last change of any kind. */
   readonly created?: number
   readonly noted?: number

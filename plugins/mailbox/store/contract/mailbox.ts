@@ -42,6 +42,8 @@ export interface Mailbox extends MailboxRef {
   readonly deleted: number
   /** Octets of all messages. */
   readonly size: number
+  /** Different keywords in use; of those in a mailbox from before they were counted, only new ones. */
+  readonly keywords?: number
 }
 
 export interface MetadataPlace {
