@@ -62,12 +62,7 @@ export async function runCheck(
 ): Promise<{ readonly whole: Verdict | undefined; readonly verdicts: Verdicts }> {
   const verdicts = createVerdicts(deps.recipients)
   if (!hooks.isTapped('check')) return { whole: undefined, verdicts }
-  const message: ReadableMessage = createMessage({
-    ...deps,
-    get recipients() {
-      return verdicts.recipients()
-    },
-  })
+  const message: ReadableMessage = createMessage(deps, () => verdicts.recipients())
   const run: HookRun = {
     ...arrival.trace.run,
     to: channelsOf(arrival.recipients),

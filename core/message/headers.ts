@@ -24,8 +24,15 @@ function fieldsOf(block: string): Field[] {
     let end = block.indexOf('\n', start) + 1 || block.length
     while (block[end] === ' ' || block[end] === '\t') end = block.indexOf('\n', end) + 1 || block.length
     MARK.lastIndex = start
-    const [mark] = MARK.exec(block) ?? []
-    if (mark !== undefined) fields.push({ name: mark.slice(0, -1).trimEnd().toLowerCase(), start, end })
+    if (MARK.test(block))
+      fields.push({
+        name: block
+          .slice(start, MARK.lastIndex - 1)
+          .trimEnd()
+          .toLowerCase(),
+        start,
+        end,
+      })
     start = end
   }
   return fields
@@ -115,11 +122,15 @@ export function headerField(name: string, value: string): string {
   return `${value.includes('\r\n') ? `${name}: ${value}` : fold(`${name}: ${value}`)}\r\n`
 }
 
-const named = (source: string, list: readonly Field[], name: string) =>
-  list.filter((field) => field.name === name).map((field) => fieldValue(source, field))
+function named(source: string, list: readonly Field[], name: string): string[] {
+  const values: string[] = []
+  for (const field of list) if (field.name === name) values.push(fieldValue(source, field))
+  return values
+}
 
 /** The stored fields that no edit has cut. Fields and cuts are both ordered, so a single pass suffices. */
-function uncut(fields: readonly Field[], { cuts }: Edits): Field[] {
+function uncut(fields: readonly Field[], { cuts }: Edits): readonly Field[] {
+  if (cuts.length === 0) return fields
   let next = 0
   return fields.filter(({ start }) => {
     while ((cuts[next]?.[1] ?? Number.POSITIVE_INFINITY) <= start) next++
@@ -145,8 +156,10 @@ export function createHeaders(block: Uint8Array, edits: Edits): Headers {
   return {
     get(name) {
       const wanted = name.toLowerCase()
+      const below = named(text, stored(), wanted)
+      if (edits.prefix === '') return below
       const prefix = added()
-      return [...(prefix === '' ? [] : named(prefix, fieldsOf(prefix), wanted)), ...named(text, stored(), wanted)]
+      return [...named(prefix, fieldsOf(prefix), wanted), ...below]
     },
     prepend(name, value) {
       edits.prefix = headerField(name, value) + edits.prefix

@@ -36,8 +36,11 @@ function readOnly({ get }: Headers): Headers {
   return { get, prepend: refused, remove: refused }
 }
 
-/** Creates the read-only message for plugins. */
-export function createMessage(parts: MessageDeps): ReadableMessage {
+/** Creates the read-only message for plugins. `recipients` are those that are left when a plugin asks. */
+export function createMessage(
+  parts: MessageDeps,
+  recipients: () => readonly Recipient[] = () => parts.recipients,
+): ReadableMessage {
   const { id, session, from, parameters, priority, edits, body, header, parseLimit } = parts
   let headers: Headers | undefined
   let parsed: Promise<ParsedMail | undefined> | undefined
@@ -49,7 +52,7 @@ export function createMessage(parts: MessageDeps): ReadableMessage {
     parameters,
     priority,
     get recipients() {
-      return parts.recipients
+      return recipients()
     },
     get findings() {
       return parts.findings()

@@ -111,6 +111,7 @@ export function acceptOps(message: NewMessage, now: number): { readonly ops: Op[
 
 /** Makes the messages that share bodies holders of them. Throws IEMS_BLOB_MISSING when a body may be in removal. */
 async function shareOps({ store }: QueueState, messages: readonly NewMessage[]) {
+  if (!messages.some(({ record: { shared } }) => shared)) return { ops: [], checks: [] }
   const holders = new Map<string, { readonly origin: Origin; readonly names: string[] }>()
   for (const { record, origin } of messages) {
     if (!record.shared || !origin) continue

@@ -70,12 +70,10 @@ function printable(value: unknown, depth = 0): unknown {
   if (depth > 4) return '…'
   if (value instanceof Uint8Array) return `${value.byteLength} octets`
   if (Array.isArray(value)) return value.slice(0, 100).map((item) => printable(item, depth + 1))
-  return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => [
-      name,
-      SECRET_NAME.test(name) ? '[secret]' : printable(item, depth + 1),
-    ]),
-  )
+  const shown: Record<string, unknown> = {}
+  for (const [name, item] of Object.entries(value))
+    if (name !== '__proto__') shown[name] = SECRET_NAME.test(name) ? '[secret]' : printable(item, depth + 1)
+  return shown
 }
 
 interface Parts {
