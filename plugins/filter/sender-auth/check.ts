@@ -15,7 +15,7 @@ import {
   type Session,
   type Verdict,
 } from 'iems'
-import { limitQuestions } from './dns.ts'
+import { limitQuestions, withinTime } from './dns.ts'
 import type { Options } from './options.ts'
 import { type Judgement, judge } from './policy.ts'
 import { destinationsOf } from './reports/destinations.ts'
@@ -51,19 +51,17 @@ export function createCheck({ config, authservId, dns, now, chance, tally }: Che
 
   return async function check(message: ReadableMessage, ctx: HookContext): Promise<Verdict | undefined> {
     if (isExempt(message.session)) return undefined
-    const found = await verify(message, {
-      resolve: limitQuestions(
-        dns,
-        config.questions,
-        AbortSignal.any([ctx.signal, AbortSignal.timeout(config.timeout)]),
-      ),
-      authservId,
-      now: now(),
-      spf: config.spf,
-      minKeyBits,
-      isBimiWanted: config.bimi,
-      limits: { signatures, fieldSize },
-    })
+    const found = await withinTime(ctx.signal, config.timeout, (signal) =>
+      verify(message, {
+        resolve: limitQuestions(dns, config.questions, signal),
+        authservId,
+        now: now(),
+        spf: config.spf,
+        minKeyBits,
+        isBimiWanted: config.bimi,
+        limits: { signatures, fieldSize },
+      }),
+    )
     const kept: CheckState = {
       rows: found.rows,
       receivedSpf: found.receivedSpf,

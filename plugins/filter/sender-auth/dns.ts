@@ -38,6 +38,28 @@ export function limitQuestions(dns: Dns, most: number, signal: AbortSignal): Res
   }
 }
 
+/**
+ * Does work with a signal that aborts with the given one, or after `ms`. Unlike that of `AbortSignal.timeout`, the timer
+ * ends with the work.
+ */
+export async function withinTime<T>(
+  signal: AbortSignal,
+  ms: number,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const stopping = new AbortController()
+  const stop = () => stopping.abort()
+  const timer = setTimeout(stop, ms)
+  signal.addEventListener('abort', stop, { once: true })
+  if (signal.aborted) stop()
+  try {
+    return await work(stopping.signal)
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', stop)
+  }
+}
+
 /** A record is text, a list of texts, or an object of texts and numbers. */
 function copyOf(record: unknown): unknown {
   if (Array.isArray(record)) return [...record]
