@@ -3,7 +3,7 @@
  *
  * Invariants: an entry leaves the plugin only through `shown`, without hashes and secrets.
  */
-import { below, type Store, unkey } from 'iems'
+import { below, Cache, type Store, unkey } from 'iems'
 import type { Asked, Entry, EntryKind, EntryOf, Member, Placed, Recorded } from './api.ts'
 import { shown } from './entry-view.ts'
 import { FOLDS, type Lookup, lastPart } from './lookup.ts'
@@ -20,12 +20,15 @@ import {
 } from './records.ts'
 import { removedEntries } from './removed.ts'
 
+/** As many as cached records; beyond, a WeakMap would cost the garbage collector more than it saves. */
+const MAX_ENTRIES = 10_000
+
 export class EntryReader {
   readonly #store: Store
   readonly #lookup: Lookup
 
   /** By record, so that a cached record is always the same entry. */
-  readonly #entries = new WeakMap<EntryRecord, Entry>()
+  readonly #entries = new Cache<Entry, EntryRecord>({ max: MAX_ENTRIES })
 
   constructor(store: Store, lookup: Lookup) {
     this.#store = store

@@ -6,6 +6,7 @@
  * object: the directory hands out another one after each of its changes.
  */
 import { setImmediate as turn } from 'node:timers/promises'
+import { Cache } from 'iems'
 import type { DirectoryApi } from '../../store/api.ts'
 import { type Access, isReadable, type Readable, type Who } from './access.ts'
 import { type Candidate, compile, dnsIn, foldDnText, type Memberships, type Predicate } from './matching.ts'
@@ -39,6 +40,8 @@ interface View {
     readonly response: Buffer
   }
 }
+/** As many as the directory caches records. */
+const MAX_VIEWS = 10_000
 /** Octets of the largest response that is kept. */
 const MAX_DRAWN = 4096
 
@@ -78,7 +81,7 @@ export class Searching {
   readonly #lazy
   readonly #planner
   readonly #nextTurn = createTurns()
-  readonly #views = new WeakMap<Node, View>()
+  readonly #views = new Cache<View, Node>({ max: MAX_VIEWS })
   readonly selectionOf = createSelections()
   readonly #top
 
