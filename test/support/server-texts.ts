@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path'
 import ts from 'typescript'
 import { ERRORS } from '../../core/api/errors.ts'
 import { counted } from '../../core/index.ts'
+import { titleOf } from '../../plugins/web/admin/ui/titles.ts'
 
 export const ROOT = resolve(import.meta.dirname, '../..')
 /** Files whose texts pages show. What only programs, terminals or logs see stays out. */
@@ -28,6 +29,8 @@ const SHOWN = [
   'plugins/operation/{alerts,shadow,telemetry}/index.ts',
   'plugins/smtp/out/index.ts',
 ]
+/** Commands whose forms are parts of pages: their fields, hints and choices are shown. */
+const FORMS = /\/lists\/(settings|languages|commands\/(lists|members))\.ts|\/(dkim|antispam)\/commands\.ts/
 /** Where an exception's message is an answer: commands, and actions of pages. */
 const ANSWERS = /\/commands(\/|\.ts)|\/page\.ts|\/resources\//
 /** Properties that hold a sentence. */
@@ -146,7 +149,7 @@ function shownAt(node: ts.Node, source: ts.SourceFile): readonly (ts.Expression 
     const { expression: callee, arguments: given = [] } = node
     const name = ts.isPropertyAccessExpression(callee) ? callee.name.text : callee.getText()
     if (name === 'Error' && ANSWERS.test(source.fileName)) return [given[0]]
-    if (name === 'describe' && !isPage(source.text)) return []
+    if (name === 'describe' && !isPage(source.text) && !FORMS.test(source.fileName)) return []
     if (name === 'counted') return []
     return Object.hasOwn(TAKES, name) ? [given[TAKES[name] as number]] : []
   }
@@ -159,6 +162,20 @@ function shownAt(node: ts.Node, source: ts.SourceFile): readonly (ts.Expression 
   const isOfPage = isPage(source.text) && (name === 'title' || name === 'summary')
   if (!isText && !isOfPage && !SENTENCES.has(name)) return []
   return [ts.isPropertyAssignment(node) ? node.initializer : node.name]
+}
+
+/** The names and choices of a form's fields. */
+function fieldsAt(node: ts.Node, { fileName }: ts.SourceFile): readonly string[] {
+  if (!FORMS.test(fileName) || !ts.isPropertyAssignment(node)) return []
+  const [, option] = /^'--([\w-]+)/.exec(node.name.getText()) ?? []
+  if (option && ts.isStringLiteral(node.initializer)) return [titleOf(option), node.initializer.text]
+  if (!ts.isCallExpression(node.initializer)) return []
+  const text = node.initializer.getText()
+  if (!/\.describe\(|^patterns\(/.test(text) || /defineCommand|strictObject/.test(text)) return []
+  const choices = [...text.matchAll(/\.enum\(\[([^\]]*)\]/g)].flatMap(([, all = '']) =>
+    all.split(',').map((one) => one.trim().replace(/^'|'$/g, '')),
+  )
+  return [titleOf(node.name.getText().replace(/^'|'$/g, '')), ...choices]
 }
 
 /** What `counted` makes of a noun. */
@@ -186,7 +203,7 @@ export function serverTexts(): ReadonlyMap<string, string> {
       const at = `${path}:${source.getLineAndCharacterOfPosition(node.getStart()).line + 1}`
       for (const shown of shownAt(node, source))
         for (const text of reader.forms(shown)) if (text !== undefined) found.set(text.trim(), at)
-      for (const text of countedAt(node)) found.set(text, at)
+      for (const text of [...countedAt(node), ...fieldsAt(node, source)]) found.set(text, at)
       ts.forEachChild(node, visit)
     }
     visit(source)

@@ -37,3 +37,26 @@ export async function look(page: Page, name: string): Promise<string[]> {
   }
   return found
 }
+
+/** A wide window, a tablet and a phone. */
+const WIDTHS = [
+  [1280, 800],
+  [820, 1100],
+  [390, 844],
+] as const
+
+/**
+ * `look` at three widths in the state that the page has; nothing may be wider than the page. The middle width is looked
+ * at only for pictures and in the long form: against the others nothing but the widths of columns changes there.
+ */
+export async function lookAtWidths(page: Page, name: string): Promise<string[]> {
+  const found: string[] = []
+  for (const [width, height] of WIDTHS) {
+    await page.setViewportSize({ width, height })
+    if (width !== 820 || process.env.IEMS_TEST_LONG || FOLDER) found.push(...(await look(page, `${name}-${width}`)))
+    if (await page.evaluate('document.documentElement.scrollWidth > innerWidth'))
+      found.push(`${name} is wider than the page at ${width} px`)
+  }
+  await page.setViewportSize({ width: 1280, height: 800 })
+  return found
+}

@@ -82,13 +82,8 @@ export async function* stream(path: string, body: unknown, signal: AbortSignal):
   yield* linesOf(await ask('POST', path, body, { signal }))
 }
 
-/** A line of work. Of its values only findings are sentences. */
-function lineOf(text: string): Line {
-  const line = JSON.parse(text) as Line
-  if ('value' in line && typeof line.value === 'object' && line.value !== null && 'cure' in line.value)
-    return { text: fromServer(line.text), value: withTexts(line.value, ['text', 'cure']) }
-  return withTexts(line, ['text', 'fault', 'progress', 'why'])
-}
+/** A line of work. Of its values only faults and findings are sentences. */
+const lineOf = (text: string): Line => withTexts(JSON.parse(text) as Line, ['text', 'fault', 'progress', 'why', 'cure'])
 
 async function* linesOf(response: Response): AsyncGenerator<Line> {
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()

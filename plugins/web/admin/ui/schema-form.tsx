@@ -3,7 +3,9 @@
  */
 
 import { type FormEvent, type ReactNode, useId, useState } from 'react'
+import { fromServer } from '../../app/ui/from-server.ts'
 import { t } from '../../app/ui/language.ts'
+import { titleOf } from './titles.ts'
 
 export interface Schema {
   readonly type?: string | readonly string[]
@@ -18,15 +20,6 @@ export interface Schema {
   readonly format?: string
 }
 export type Values = Readonly<Record<string, unknown>>
-
-/** `dryRun` is `Dry run`. */
-export const titleOf = (name: string): string => {
-  const words = name
-    .replace(/([a-z])([A-Z])/g, '$1 $2')
-    .replaceAll('-', ' ')
-    .toLowerCase()
-  return words.charAt(0).toUpperCase() + words.slice(1)
-}
 
 const typeOf = ({ type, anyOf }: Schema): string => {
   const one = Array.isArray(type) ? type.find((each) => each !== 'null') : type
@@ -153,8 +146,8 @@ interface FieldProps {
 
 function Field({ id, name, schema, value, isNeeded, fault }: FieldProps) {
   const type = typeOf(schema)
-  const title = schema.title ?? titleOf(name)
-  const hint = schema.description
+  const title = fromServer(schema.title ?? titleOf(name))
+  const hint = schema.description && fromServer(schema.description)
   const described = [hint ? `${id}-hint` : '', fault ? `${id}-fault` : ''].filter(Boolean).join(' ') || undefined
   const common = { id, name, 'aria-describedby': described, 'aria-invalid': fault ? true : undefined } as const
   if (type === 'boolean')
@@ -183,7 +176,7 @@ function Field({ id, name, schema, value, isNeeded, fault }: FieldProps) {
           {isNeeded ? null : <option value="">–</option>}
           {schema.enum.map((one) => (
             <option key={String(one)} value={String(one)}>
-              {String(one)}
+              {fromServer(String(one))}
             </option>
           ))}
         </select>

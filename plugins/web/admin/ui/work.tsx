@@ -201,6 +201,9 @@ const Lines = ({ lines, name }: { readonly lines: Work['lines']; readonly name: 
     </pre>
   )
 
+/** Names of values that every list of faults has; others are shown as the command names them. */
+const COLUMNS: Readonly<Record<string, string>> = { line: t('Line'), fault: t('Fault'), why: t('Reason') }
+
 const shownValue = (value: unknown): string => {
   if (value === null || value === undefined) return ''
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
@@ -222,7 +225,7 @@ function ValueTable({
         <thead>
           <tr>
             {columns.map((column) => (
-              <th key={column}>{column}</th>
+              <th key={column}>{COLUMNS[column] ?? column}</th>
             ))}
           </tr>
         </thead>

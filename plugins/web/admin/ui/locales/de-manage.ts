@@ -1,6 +1,13 @@
 /** People, domains, lists and protection in German. The key of a text is its English sentence. */
 export const manage: Readonly<Record<string, string>> = {
   Add: 'Hinzufügen',
+  account: 'Konto',
+  group: 'Gruppe',
+  alias: 'Alias',
+  route: 'Route',
+  unit: 'Einheit',
+  domain: 'Domäne',
+  object: 'Objekt',
   subscribe: 'beitreten',
   unsubscribe: 'austreten',
   'No domain yet': 'Noch keine Domäne',

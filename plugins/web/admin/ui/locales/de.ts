@@ -13,6 +13,8 @@ export const texts: Readonly<Record<string, string>> = {
   'Your role includes no part of the administration.': 'Ihre Rolle umfasst keinen Teil der Verwaltung.',
   'Choose one from the navigation.': 'Wählen Sie eine in der Navigation.',
   Close: 'Schließen',
+  Line: 'Zeile',
+  Fault: 'Fehler',
   Menu: 'Menü',
   'Address, message, page or command': 'Adresse, Nachricht, Seite oder Befehl',
   'Ctrl K': 'Strg K',

@@ -60,7 +60,7 @@ export function Certificates() {
           )}
         />
       ) : (
-        <div className="sec full scrollx">
+        <div className="sec full scrollx" role="region" aria-label={t('Certificates')} tabIndex={0}>
           <table className="tbl wraps">
             <thead>
               <tr>

@@ -52,7 +52,7 @@ export const ComponentTable = ({
           <th scope="col" className="wide">
             {t('Kind')}
           </th>
-          <th scope="col" className="num">
+          <th scope="col" className="num roomy">
             {t('Since')}
           </th>
           {onSet ? (
@@ -73,7 +73,7 @@ export const ComponentTable = ({
               </Station>
             </td>
             <td className="t2 wide">{t(component.kind)}</td>
-            <td className="num t2">{moment(component.since)}</td>
+            <td className="num t2 roomy">{moment(component.since)}</td>
             {onSet ? (
               <td className="num">
                 <button type="button" className="btn small" onClick={() => onSet(component)}>

@@ -76,7 +76,7 @@ export function HeldPosts({
     }
     if (decision === 'discard' && !(await sure(question))) return
     run({
-      title: `${TITLES[decision]} ${what}`,
+      title: `${TITLES[decision]}: ${what}`,
       path: `${path}/decisions`,
       body: { decision, ...(ids ? { ids } : {}), text: reason },
       onEnd() {
@@ -215,6 +215,9 @@ function Preview({ path, held, onClose, onDecide }: PreviewProps) {
         </>
       )}
       <footer>
+        <button type="button" className="btn plain" onClick={onClose}>
+          {t('Close')}
+        </button>
         <button type="button" className="btn plain bad" onClick={() => onDecide('discard')}>
           {t('Discard…')}
         </button>

@@ -17,9 +17,10 @@ interface Change {
   readonly fields?: Readonly<Record<string, unknown>>
 }
 
-const details = ({ fields = {} }: Change): string =>
+const details = ({ what, fields = {} }: Change): string =>
   Object.entries(fields)
-    .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)])
+    .map(([name, value]) => (name === what ? value : `${name} ${value}`))
     .join(', ')
 
 export function History() {

@@ -45,7 +45,7 @@ const GETS: Readonly<Record<string, string>> = {
 const COLUMNS: readonly Column<Member>[] = [
   { id: 'address', title: t('Address'), show: ({ address }) => address },
   { id: 'name', title: t('Name'), isWide: true, show: ({ name }) => name ?? '' },
-  { id: 'delivery', title: t('Gets'), width: '80px', show: ({ delivery }) => GETS[delivery] ?? delivery },
+  { id: 'delivery', title: t('Gets'), width: '112px', show: ({ delivery }) => GETS[delivery] ?? delivery },
   {
     id: 'since',
     title: t('Member since'),

@@ -172,6 +172,9 @@ function Preview({ delivery, learn, onClose, onAct }: PreviewProps) {
       )}
       <p className="t3 sm">{t('The source, of which nothing is run or loaded. That you looked is in the history.')}</p>
       <footer>
+        <button type="button" className="btn plain" onClick={onClose}>
+          {t('Close')}
+        </button>
         {learn && source !== undefined ? (
           <>
             <button type="button" className="btn plain" onClick={() => teach('junk')}>

@@ -312,7 +312,7 @@ function ActionDialog({
   }
   return (
     <Dialog
-      title={`${TITLES[action]} ${plural(number, '{{number}} delivery', '{{number}} deliveries')}`}
+      title={`${TITLES[action]}: ${plural(number, '{{number}} delivery', '{{number}} deliveries')}`}
       onClose={onClose}
     >
       <form className="sform" onSubmit={submit}>

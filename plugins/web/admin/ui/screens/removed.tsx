@@ -10,7 +10,7 @@ import { useShell } from '../shell.ts'
 
 interface Removed {
   readonly id: string
-  readonly kind: string
+  readonly kind: 'account' | 'group' | 'alias' | 'route' | 'unit' | 'domain' | 'object'
   readonly name: string
   readonly displayName?: string
   readonly address?: string
@@ -22,7 +22,7 @@ const rowsOf = (answer: { entries: readonly Removed[] }) => answer.entries
 const COLUMNS: readonly Column<Removed>[] = [
   { id: 'name', title: t('Name'), show: ({ displayName, name }) => displayName ?? name },
   { id: 'address', title: t('Address'), width: 'minmax(0, 1.2fr)', show: ({ address, name }) => address ?? name },
-  { id: 'kind', title: t('Kind'), width: '100px', isWide: true, show: ({ kind }) => kind },
+  { id: 'kind', title: t('Kind'), width: '100px', isWide: true, show: ({ kind }) => t(kind) },
   { id: 'by', title: t('Deleted by'), width: '150px', isWide: true, show: ({ by }) => by },
   {
     id: 'at',

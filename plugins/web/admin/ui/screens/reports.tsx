@@ -73,34 +73,36 @@ function sendersOf(values: readonly Value[]): readonly Sender[] {
 const Senders = ({ senders }: { readonly senders: readonly Sender[] }) => (
   <section aria-labelledby="senders">
     <h2 id="senders">{t('Servers that sent in the name of your domains')}</h2>
-    <table className="tbl">
-      <thead>
-        <tr>
-          <th scope="col">{t('Server')}</th>
-          <th scope="col">{t('Domain')}</th>
-          <th scope="col" className="num">
-            {t('Passed')}
-          </th>
-          <th scope="col" className="num">
-            {t('Failed')}
-          </th>
-          <th scope="col">{t('Receivers did')}</th>
-        </tr>
-      </thead>
-      <tbody>
-        {senders.map(({ ip, domain, messages, passed, treated }) => (
-          <tr key={`${ip} ${domain}`}>
-            <th scope="row">
-              <Station mark={passed === messages ? 'good' : passed > 0 ? 'wait' : 'no'}>{ip}</Station>
+    <div className="scrollx" role="region" aria-labelledby="senders" tabIndex={0}>
+      <table className="tbl">
+        <thead>
+          <tr>
+            <th scope="col">{t('Server')}</th>
+            <th scope="col">{t('Domain')}</th>
+            <th scope="col" className="num">
+              {t('Passed')}
             </th>
-            <td>{domain}</td>
-            <td className="num">{count(passed)}</td>
-            <td className="num">{count(messages - passed)}</td>
-            <td className="t2">{treated}</td>
+            <th scope="col" className="num">
+              {t('Failed')}
+            </th>
+            <th scope="col">{t('Receivers did')}</th>
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {senders.map(({ ip, domain, messages, passed, treated }) => (
+            <tr key={`${ip} ${domain}`}>
+              <th scope="row">
+                <Station mark={passed === messages ? 'good' : passed > 0 ? 'wait' : 'no'}>{ip}</Station>
+              </th>
+              <td>{domain}</td>
+              <td className="num">{count(passed)}</td>
+              <td className="num">{count(messages - passed)}</td>
+              <td className="t2">{treated}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   </section>
 )
 
@@ -127,7 +129,7 @@ export function Reports({ words, record }: { readonly words: string; readonly re
   }
   const ordered = [...days].sort(([a], [b]) => (a < b ? -1 : 1))
   return (
-    <div className="sec full scrollx">
+    <div className="sec full">
       {ordered.length > 1 ? (
         <div className="flow">
           <Chart
@@ -141,40 +143,42 @@ export function Reports({ words, record }: { readonly words: string; readonly re
         </div>
       ) : null}
       {senders.length > 0 ? <Senders senders={senders} /> : null}
-      <h2>{t('Reports')}</h2>
-      <table className="tbl">
-        <thead>
-          <tr>
-            <th scope="col">{t('Day')}</th>
-            <th scope="col">{t('Domain')}</th>
-            <th scope="col">{t('By')}</th>
-            <th scope="col" className="num">
-              {t('Passed')}
-            </th>
-            <th scope="col" className="num">
-              {t('Failed')}
-            </th>
-            <th scope="col" className="wide">
-              {t('Why')}
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {reports.map((one, index) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: reports have no other names
-            <tr key={index}>
-              <td>{one.day}</td>
-              <td>{one.about}</td>
-              <td>{one.by}</td>
-              <td className="num">{count(one.passed)}</td>
-              <td className="num">{count(one.failed)}</td>
-              <td className="t2 wide">
-                <span className="cut cell-value">{one.why}</span>
-              </td>
+      <h2 id="reports">{t('Reports')}</h2>
+      <div className="scrollx" role="region" aria-labelledby="reports" tabIndex={0}>
+        <table className="tbl">
+          <thead>
+            <tr>
+              <th scope="col">{t('Day')}</th>
+              <th scope="col">{t('Domain')}</th>
+              <th scope="col">{t('By')}</th>
+              <th scope="col" className="num">
+                {t('Passed')}
+              </th>
+              <th scope="col" className="num">
+                {t('Failed')}
+              </th>
+              <th scope="col" className="wide">
+                {t('Why')}
+              </th>
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody>
+            {reports.map((one, index) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: reports have no other names
+              <tr key={index}>
+                <td>{one.day}</td>
+                <td>{one.about}</td>
+                <td>{one.by}</td>
+                <td className="num">{count(one.passed)}</td>
+                <td className="num">{count(one.failed)}</td>
+                <td className="t2 wide">
+                  <span className="cut cell-value">{one.why}</span>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </div>
   )
 }

@@ -3,13 +3,15 @@
  */
 import { useCallback, useEffect, useState } from 'react'
 import { Dialog } from '../../../app/ui/dialog.tsx'
+import { fromServer } from '../../../app/ui/from-server.ts'
 import { t } from '../../../app/ui/language.ts'
 import { api, query } from '../api.ts'
 import { count, plural } from '../format.ts'
 import { Empty, Failed, Ghost } from '../parts.tsx'
 import type { Page } from '../places.ts'
-import { SchemaForm, titleOf, type Values } from '../schema-form.tsx'
+import { SchemaForm, type Values } from '../schema-form.tsx'
 import { useShell } from '../shell.ts'
+import { titleOf } from '../titles.ts'
 import { useApi } from '../use-api.ts'
 
 type Row = Readonly<Record<string, unknown>> & { readonly id: string }
@@ -162,7 +164,7 @@ function RowTable({ page, rows, selected, onSelect, onSelectAll, onOpen }: RowTa
           ) : null}
           {columns.map(([name, schema]) => (
             <th key={name} scope="col" className={/number|integer/.test(String(schema.type)) ? 'num' : ''}>
-              {schema.description ?? titleOf(name)}
+              {schema.description ?? fromServer(titleOf(name))}
             </th>
           ))}
           {page.hasPreview ? (
@@ -227,7 +229,12 @@ function Preview({ page, id, children, onClose }: PreviewProps) {
         <Ghost rows={6} />
       )}
       <p className="t3 sm">{t('The source, of which nothing is run or loaded. That you looked is in the history.')}</p>
-      <footer>{children}</footer>
+      <footer>
+        <button type="button" className="btn plain" onClick={onClose}>
+          {t('Close')}
+        </button>
+        {children}
+      </footer>
     </Dialog>
   )
 }

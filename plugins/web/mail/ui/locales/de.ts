@@ -42,7 +42,7 @@ export const texts: Readonly<Record<keyof typeof english, string>> = {
   'role.junk': 'Spam',
   'role.trash': 'Papierkorb',
   'role.starred': 'Markiert',
-  'status.live': 'Live',
+  'status.live': 'Verbunden',
   'status.connecting': 'Verbinde',
   'status.offline': 'Offline',
   'offline.text': 'Offline. Geladenes ist weiter da; neue E-Mail kommt, sobald der Server erreichbar ist.',
