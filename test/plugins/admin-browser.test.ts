@@ -299,6 +299,12 @@ test('administration in a browser', { skip: missing(CHROMIUM), timeout: 400_000 
     await page.getByRole('heading', { name: 'Lists' }).waitFor()
     await start('lists/news@lists.here.test')
     await page.getByText('9,998 members').waitFor()
+    // Work without an end is cancelled where it is shown.
+    await start('commands/grey walk')
+    await page.getByRole('button', { name: 'Run', exact: true }).click()
+    await page.getByText(/^\d+ of 100,000$/).waitFor()
+    await page.getByRole('button', { name: 'Cancel', exact: true }).click()
+    await page.getByRole('status').getByText('Cancelled').waitFor()
     assert.deepEqual(
       problems.filter((one) => !one.includes('ERR_FAILED')),
       [],

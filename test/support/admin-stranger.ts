@@ -1,12 +1,24 @@
 /**
  * A plugin as a third party writes it, with a page of each kind for the administration.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import { Admin } from 'iems/plugins/admin'
 import * as z from 'zod'
 import { type Command, definePlugin } from '../../core/index.ts'
 
 /** Commands whose output the screens of the administration draw, with rows as the plugins of mail domains give them. */
 const COMMANDS: Readonly<Record<string, Command>> = {
+  // Ends when it is cancelled, and not before.
+  'grey walk': {
+    summary: 'goes on until it is cancelled',
+    reads: true,
+    async *run({ signal }) {
+      for (let done = 1; !signal.aborted; done++) {
+        yield { progress: `${done} of 100000`, done, total: 100_000 }
+        await pause(50, undefined, { signal }).catch(() => undefined)
+      }
+    },
+  },
   'domain check': {
     summary: 'compares the DNS with what it should be',
     arguments: ['[domain]'],
