@@ -5,7 +5,9 @@
  * Invariants: the work is bounded by the length of the text, which may hold values that clients chose, times the number
  * of templates and a fixed depth; a text of which nothing is known is returned unchanged.
  */
+
 import { server } from './locales/de-server.ts'
+import { forms } from './locales/de-server-forms.ts'
 
 const VALUE = '{{}}'
 /** Values may be texts of the server themselves: `body.name: Too big: …`. */
@@ -69,17 +71,26 @@ function byTemplate(text: string, depth: number, unknown: Unknown): string | und
   return undefined
 }
 
+/** A text without values. Words of forms are so common that a value may be one: they count only by themselves. */
+function whole(text: string | undefined, depth: number): string | undefined {
+  if (text === undefined) return undefined
+  if (Object.hasOwn(server, text)) return server[text]
+  return depth === 0 && Object.hasOwn(forms, text) ? forms[text] : undefined
+}
+
 function read(text: string, depth: number, unknown: Unknown): string {
   const other = turned(text)
   const isCapital = text.charAt(0) !== text.charAt(0).toLowerCase()
   const cased = (german: string) => (isCapital ? starting(german.charAt(0).toUpperCase(), german) : german)
-  if (Object.hasOwn(server, text)) return server[text] as string
-  if (other !== undefined && Object.hasOwn(server, other)) return cased(server[other] as string)
   const isDeep = depth > MAX_DEPTH
-  const made = isDeep ? undefined : byTemplate(text, depth, unknown)
-  if (made !== undefined) return made
-  const madeTurned = isDeep || other === undefined ? undefined : byTemplate(other, depth, unknown)
-  if (madeTurned !== undefined) return cased(madeTurned)
+  const exact = whole(text, depth)
+  if (exact !== undefined) return exact
+  const alike = whole(other, depth)
+  if (alike !== undefined) return cased(alike)
+  for (const one of isDeep ? [] : [text, other]) {
+    const made = one === undefined ? undefined : byTemplate(one, depth, unknown)
+    if (made !== undefined) return one === text ? made : cased(made)
+  }
   const colon = isDeep ? -1 : text.indexOf(': ')
   if (colon > 0)
     return `${read(text.slice(0, colon), depth + 1, unknown)}: ${read(text.slice(colon + 2), depth + 1, unknown)}`

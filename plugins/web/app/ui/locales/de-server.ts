@@ -2,13 +2,11 @@
  * Texts that the server sends, in German. A text is its own key; `{{}}` stands for a value.
  */
 import { directory } from './de-server-directory.ts'
-import { forms } from './de-server-forms.ts'
 import { health } from './de-server-health.ts'
 import { work } from './de-server-work.ts'
 
 export const server: Readonly<Record<string, string>> = {
   ...directory,
-  ...forms,
   ...health,
   ...work,
 
