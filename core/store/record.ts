@@ -7,5 +7,6 @@ export function encodeRecord(value: unknown): Buffer {
 
 /** The record as it was encoded. Throws a SyntaxError for octets that are none. */
 export function decodeRecord<T>(value: Value): T {
-  return JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as T
+  const octets = Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+  return JSON.parse(octets.toString()) as T
 }

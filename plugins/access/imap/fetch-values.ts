@@ -12,27 +12,34 @@ import { chooseFields, findPart, rangeOf } from './sections.ts'
 import { formatEnvelope, formatStructure } from './structure.ts'
 import { dateTime, flagList, string } from './text.ts'
 
-/** A written value, or content that is streamed after its name. */
+/** A written value; or octets in memory, or content that is streamed, after its name. */
 export type Value =
   | string
-  | { readonly name: string; readonly size: number; open(): AsyncIterable<Uint8Array>; readonly isBinary?: boolean }
+  | { readonly name: string; readonly octets: Buffer; readonly isBinary?: boolean }
+  | { readonly name: string; readonly size: number; open(): AsyncIterable<Uint8Array> }
 
 export const UNKNOWN_ENCODING = Symbol('an unknown transfer encoding')
 
 export async function writeValue({ output }: CommandContext, value: Value): Promise<void> {
   if (typeof value === 'string') return output.write(value)
-  output.write(`${value.name} ${value.isBinary ? '~' : ''}{${value.size}}\r\n`)
-  await output.content(value.isBinary ? value.open() : withoutNul(value.open()), value.size)
+  if ('octets' in value) {
+    const { name, octets, isBinary } = value
+    output.write(`${name} ${isBinary ? '~' : ''}{${octets.length}}\r\n`)
+    return output.write(isBinary ? octets : inPlaceOfNul(octets))
+  }
+  output.write(`${value.name} {${value.size}}\r\n`)
+  await output.content(withoutNul(value.open()), value.size)
 }
 
 /** RFC 9051 section 4.3: an ordinary literal cannot contain NUL. Like Dovecot, the server sends this octet instead. */
 const IN_PLACE_OF_NUL = 0x80
 
+function inPlaceOfNul(octets: Buffer): Buffer {
+  return octets.includes(0) ? Buffer.from(octets.map((octet) => (octet === 0 ? IN_PLACE_OF_NUL : octet))) : octets
+}
+
 async function* withoutNul(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const chunk of content) {
-    if (!chunk.includes(0)) yield chunk
-    else yield chunk.map((octet) => (octet === 0 ? IN_PLACE_OF_NUL : octet))
-  }
+  for await (const chunk of content) yield inPlaceOfNul(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
 }
 
 interface FetchRequest {
@@ -119,8 +126,7 @@ function chosenOf(header: Uint8Array, { fields, what }: Section): Buffer {
 
 function octetsValue(name: string, all: Buffer, partial: Partial | undefined): Value {
   const { start, end } = cutTo({ start: 0, end: all.length }, partial)
-  const octets = all.subarray(start, end)
-  return { name, size: octets.length, open: () => once(octets) }
+  return { name, octets: all.subarray(start, end) }
 }
 
 async function binaryValue(
@@ -133,7 +139,7 @@ async function binaryValue(
   if (!decoded) return `${name} NIL`
   const { start, end } = cutTo({ start: 0, end: decoded.length }, partial)
   const octets = decoded.subarray(start, end)
-  return { name, size: octets.length, open: () => once(octets), isBinary: octets.includes(0) }
+  return { name, octets, isBinary: octets.includes(0) }
 }
 
 async function binarySize(email: Email, section: Section): Promise<Value | typeof UNKNOWN_ENCODING> {
@@ -150,8 +156,4 @@ async function decode(email: Email, { part: numbers }: Section): Promise<Buffer 
   const stream = email.decoded(part)
   // Decoded content is never larger than encoded content.
   return stream ? gather(stream, part.end - part.body) : UNKNOWN_ENCODING
-}
-
-async function* once(octets: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield octets
 }

@@ -84,13 +84,10 @@ export class Emails {
 
   async email(id: string): Promise<Email | undefined> {
     const { base, tag } = readEmailId(id)
-    const [record, kept] = await Promise.all([
-      this.#deps.store.get(emailKey(base, tag)),
-      this.#deps.store.get(contentKey(base)),
-    ])
-    if (!record || !kept) return undefined
+    const [lines, kept] = await Promise.all([this.#top(base, tag), this.#deps.store.get(contentKey(base))])
+    if (lines === undefined || !kept) return undefined
     const { content } = decode<ContentRecord>(kept)
-    const top = Buffer.from(decode<EmailRecord>(record).top)
+    const top = Buffer.from(lines)
     const open = (range?: PartRange): AsyncIterable<Uint8Array> => {
       if (range?.within) return createSources(one)(range).open(range)
       return top.length === 0 ? this.#deps.contents.open(content, range) : this.#openBelow(top, content, range)
@@ -122,6 +119,13 @@ export class Emails {
       preview: async () => (await this.#derived.digest(base, one)).body.preview,
     }
     return one
+  }
+
+  /** The lines above the content; undefined for an unknown email. Appended content is one email's, without lines. */
+  async #top(base: string, tag: string): Promise<string | undefined> {
+    if (tag === APPENDED) return ''
+    const record = await this.#deps.store.get(emailKey(base, tag))
+    return record && decode<EmailRecord>(record).top
   }
 
   /** Whether its content is unchanged, and its location; undefined for an unknown email. */
