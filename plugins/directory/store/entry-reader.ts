@@ -3,7 +3,7 @@
  *
  * Invariants: an entry leaves the plugin only through `shown`, without hashes and secrets.
  */
-import { below, Cache, type Store, unkey } from 'iems'
+import { below, type Store, unkey } from 'iems'
 import type { Asked, Entry, EntryKind, EntryOf, Member, Placed, Recorded } from './api.ts'
 import { shown } from './entry-view.ts'
 import { FOLDS, type Lookup, lastPart } from './lookup.ts'
@@ -20,15 +20,12 @@ import {
 } from './records.ts'
 import { removedEntries } from './removed.ts'
 
-/** As many as cached records; beyond, a WeakMap would cost the garbage collector more than it saves. */
-const MAX_ENTRIES = 10_000
-
 export class EntryReader {
   readonly #store: Store
   readonly #lookup: Lookup
 
   /** By record, so that a cached record is always the same entry. */
-  readonly #entries = new Cache<Entry, EntryRecord>({ max: MAX_ENTRIES })
+  readonly #entries = new WeakMap<EntryRecord, Entry>()
 
   constructor(store: Store, lookup: Lookup) {
     this.#store = store
@@ -62,8 +59,15 @@ export class EntryReader {
   }
 
   async *all<K extends EntryKind>(kinds: readonly K[]): AsyncGenerator<EntryOf<K>> {
-    for await (const entry of this.#lookup.all())
-      if ((kinds as readonly EntryKind[]).includes(entry.kind)) yield this.#shown(entry) as EntryOf<K>
+    // An entry that the scan itself has read is seen once.
+    let read: EntryRecord | undefined
+    const reading = (value: Uint8Array) => {
+      read = decode<EntryRecord>(value)
+      return read
+    }
+    for await (const entry of this.#lookup.all(reading))
+      if ((kinds as readonly EntryKind[]).includes(entry.kind))
+        yield (entry === read ? shown(entry) : this.#shown(entry)) as EntryOf<K>
   }
 
   async *inUnit(path: string): AsyncGenerator<Placed> {

@@ -112,9 +112,9 @@ export class Lookup {
     }
   }
 
-  /** All entries, unordered. */
-  all(): AsyncGenerator<EntryRecord> {
-    return this.entriesIn(below('e'), lastPart, (value) => decode<EntryRecord>(value))
+  /** All entries, unordered; those that are not cached by `read`. */
+  all(read: (value: Uint8Array) => EntryRecord): AsyncGenerator<EntryRecord> {
+    return this.entriesIn(below('e'), lastPart, read)
   }
 
   /** Aliases and routing entries with wildcards by domain, most specific first. */

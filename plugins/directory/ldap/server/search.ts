@@ -6,7 +6,6 @@
  * object: the directory hands out another one after each of its changes.
  */
 import { setImmediate as turn } from 'node:timers/promises'
-import { Cache } from 'iems'
 import type { DirectoryApi } from '../../store/api.ts'
 import { type Access, isReadable, type Readable, type Who } from './access.ts'
 import { type Candidate, compile, dnsIn, foldDnText, type Memberships, type Predicate } from './matching.ts'
@@ -40,8 +39,8 @@ interface View {
     readonly response: Buffer
   }
 }
-/** As many as the directory caches records. */
-const MAX_VIEWS = 10_000
+/** Entries of one search whose views are kept: the directory caches no more. */
+const MAX_KEPT = 10_000
 /** Octets of the largest response that is kept. */
 const MAX_DRAWN = 4096
 
@@ -81,7 +80,7 @@ export class Searching {
   readonly #lazy
   readonly #planner
   readonly #nextTurn = createTurns()
-  readonly #views = new Cache<View, Node>({ max: MAX_VIEWS })
+  readonly #views = new WeakMap<Node, View>()
   readonly selectionOf = createSelections()
   readonly #top
 
@@ -94,19 +93,19 @@ export class Searching {
     this.#top = tree.suffix[0] ?? []
   }
 
-  #viewOf(node: Node): View {
-    const known = this.#views.get(node)
+  #viewOf(node: Node, isKept: boolean): View {
+    const known = isKept ? this.#views.get(node) : undefined
     if (known) return known
     const attributes = attributesOf(node, this.#top)
     const view = { attributes, hasOptions: [...attributes.keys()].some((key) => key.includes(';')) }
-    this.#views.set(node, view)
+    if (isKept) this.#views.set(node, view)
     return view
   }
 
-  #visible(who: Who, node: Node): Visible | undefined {
+  #visible(who: Who, node: Node, isKept = true): Visible | undefined {
     const readable = this.#access.readable(who, node)
     if (!readable) return undefined
-    const view = this.#viewOf(node)
+    const view = this.#viewOf(node, isKept)
     return { node, readable, view, attributes: view.attributes }
   }
 
@@ -211,7 +210,7 @@ export class Searching {
           'too many entries to look at: ask for less, or by an indexed attribute',
         )
       if (looked % AT_ONCE === 0) await this.#nextTurn()
-      const one = this.#visible(who, node)
+      const one = this.#visible(who, node, looked <= MAX_KEPT)
       if (!one) continue
       if (needsOperational) this.withOperational(one)
       if (needed.length > 0) await this.#load(one, needed)
