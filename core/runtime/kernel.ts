@@ -52,7 +52,7 @@ import { elsewhereOf } from './roles.ts'
 import { createSignals, type Signals } from './signals.ts'
 import { createSpans, type Spans } from './spans.ts'
 import { alone } from './stand-alone.ts'
-import { createRuns, type Hooks, type LoadedPlugin, wire } from './wiring.ts'
+import { type Hooks, type LoadedPlugin, wire } from './wiring.ts'
 
 /** Ms that jobs have to end after the signal. */
 const JOBS_END_MS = 1000
@@ -176,7 +176,6 @@ export class Kernel implements HostKernel, AdministeredKernel {
       const placeOf = (host: LoadedPlugin) => inConfigOrder.findIndex(({ name }) => name === host.name)
       const loaded = this.hosts.map((host) => this.#loaded(host)).sort((a, b) => placeOf(a) - placeOf(b))
       this.#hooks = wire(loaded, this.emit, {
-        runs: this.lasting.of('runs', createRuns),
         times: hookTimes(this.metrics),
         spans: this.spans,
       })

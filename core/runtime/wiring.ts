@@ -119,16 +119,15 @@ export interface Hooks {
   readonly warnings: readonly string[]
 }
 
-/** Binds deliveries and messages to their runs; shared between kernels, because a plugin may outlive one. */
-export type Runs = WeakMap<object, HookRun>
-export const createRuns = (): Runs => new WeakMap()
+/** Holds the run of a delivery or message on the object itself: weak references cost the garbage collector more. */
+const RUN = Symbol('run')
+
+interface Bound {
+  readonly [RUN]?: HookRun
+}
 
 /** Registers every plugin's handlers on a new set of hooks. */
-export function wire(
-  plugins: readonly LoadedPlugin[],
-  emit: Emit,
-  { runs, ...measuring }: Measuring & { readonly runs: Runs },
-): Hooks {
+export function wire(plugins: readonly LoadedPlugin[], emit: Emit, measuring: Measuring): Hooks {
   const kinds = new Map<string, HookKind>(Object.entries(KERNEL_HOOKS))
   const owners = new Map<string, AnyPluginDefinition>()
   for (const { name: plugin, definition } of plugins) {
@@ -163,9 +162,10 @@ export function wire(
     }
   }
   return {
-    bind: (subject, run) => void runs.set(subject, run),
-    runOf(subject) {
-      const run = runs.get(subject)
+    // A copy of the object is not bound.
+    bind: (subject, value) => void Object.defineProperty(subject, RUN, { value, writable: true }),
+    runOf(subject: Bound) {
+      const run = subject[RUN]
       if (!run) throw new TypeError('not a delivery or message that the kernel gave')
       return run
     },

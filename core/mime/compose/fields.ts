@@ -93,7 +93,7 @@ export function phrase(name: string): string {
 /** A date-time (RFC 5322 section 3.3). */
 export function dateText({ at, offset = 0 }: Moment): string {
   const zone = `${offset < 0 ? '-' : '+'}${pair(Math.abs(offset) / 60)}${pair(Math.abs(offset) % 60)}`
-  return new Date(at + offset * 60_000).toUTCString().replace('GMT', zone)
+  return new Date(at + offset * 60_000).toUTCString().slice(0, -'GMT'.length) + zone
 }
 const pair = (value: number) => String(Math.floor(value)).padStart(2, '0')
 
