@@ -32,7 +32,7 @@ function OwnAddresses() {
   }
   const isOwn = (address: string) => aliases?.own.some((one) => one.toLowerCase() === address.toLowerCase()) === true
   return (
-    <Section title={t('aliases')} hint={aliases ? t('aliases.hint', { max: aliases.max }) : t('aliases.by-admin')}>
+    <Section title={t('aliases')} hint={aliases ? t('aliases.hint', { count: aliases.max }) : t('aliases.by-admin')}>
       <Rows
         rows={addresses.map((address, index) => ({
           ...{ id: address, name: address },
