@@ -17,17 +17,24 @@ export interface CacheOptions<V, K = string> {
   readonly evicted?: (value: V, key: K) => void
 }
 
-interface Entry<V> {
+interface Entry<V, K> {
+  readonly key: K
   readonly value: V
   readonly weight: number
   readonly until: number
+  /** The entries used before and after it. */
+  older: Entry<V, K> | undefined
+  newer: Entry<V, K> | undefined
 }
 
 export class Cache<V, K = string> {
   readonly #options: CacheOptions<V, K>
   readonly #now: () => number
-  /** In order of use, the least recently used first. */
-  readonly #entries = new Map<K, Entry<V>>()
+  /** Its own order is not used: to find the first entry, a Map passes over all that were deleted before it. */
+  readonly #entries = new Map<K, Entry<V, K>>()
+  /** The least and the most recently used entry. */
+  #oldest: Entry<V, K> | undefined
+  #newest: Entry<V, K> | undefined
   #max: number
   #weight = 0
 
@@ -56,8 +63,10 @@ export class Cache<V, K = string> {
   get(key: K): V | undefined {
     const entry = this.#valid(key)
     if (!entry) return undefined
-    this.#entries.delete(key)
-    this.#entries.set(key, entry)
+    if (entry !== this.#newest) {
+      this.#unlink(entry)
+      this.#link(entry)
+    }
     return entry.value
   }
 
@@ -75,7 +84,9 @@ export class Cache<V, K = string> {
     this.delete(key)
     const weight = this.#options.weigh?.(value, key) ?? 1
     const until = ttl === undefined ? Number.POSITIVE_INFINITY : this.#now() + ttl
-    this.#entries.set(key, { value, weight, until })
+    const entry: Entry<V, K> = { key, value, weight, until, older: undefined, newer: undefined }
+    this.#entries.set(key, entry)
+    this.#link(entry)
     this.#weight += weight
     this.#trim()
   }
@@ -84,33 +95,61 @@ export class Cache<V, K = string> {
     const entry = this.#entries.get(key)
     if (!entry) return false
     this.#weight -= entry.weight
+    this.#unlink(entry)
     return this.#entries.delete(key)
   }
 
   clear(): void {
     this.#entries.clear()
+    this.#oldest = undefined
+    this.#newest = undefined
     this.#weight = 0
   }
 
   /** The keys, the least recently used first. */
-  keys(): IterableIterator<K> {
-    return this.#entries.keys()
+  *keys(): Generator<K> {
+    for (const { key } of this.#inOrder()) yield key
   }
 
   /** The entries, the least recently used first, expired ones included. */
   *entries(): Generator<[K, V]> {
-    for (const [key, { value }] of this.#entries) yield [key, value]
+    for (const { key, value } of this.#inOrder()) yield [key, value]
   }
 
-  #valid(key: K): Entry<V> | undefined {
+  /** Entries may be deleted meanwhile. */
+  *#inOrder(): Generator<Entry<V, K>> {
+    for (let entry = this.#oldest; entry; ) {
+      const { newer } = entry
+      if (this.#entries.get(entry.key) === entry) yield entry
+      entry = newer
+    }
+  }
+
+  #valid(key: K): Entry<V, K> | undefined {
     const entry = this.#entries.get(key)
     if (!entry || entry.until === Number.POSITIVE_INFINITY || entry.until > this.#now()) return entry
     this.delete(key)
     return undefined
   }
 
+  /** Makes an entry the most recently used one. */
+  #link(entry: Entry<V, K>): void {
+    entry.older = this.#newest
+    entry.newer = undefined
+    if (this.#newest) this.#newest.newer = entry
+    else this.#oldest = entry
+    this.#newest = entry
+  }
+
+  #unlink({ older, newer }: Entry<V, K>): void {
+    if (older) older.newer = newer
+    else this.#oldest = newer
+    if (newer) newer.older = older
+    else this.#newest = older
+  }
+
   #trim(): void {
-    for (const [key, { value, weight }] of this.#entries) {
+    for (const { key, value, weight } of this.#inOrder()) {
       if (this.#weight <= this.#max) return
       if (weight === 0) continue
       this.delete(key)

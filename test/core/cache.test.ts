@@ -69,3 +69,18 @@ test('undefined is a value', () => {
   assert.equal(cache.has('a'), true)
   assert.equal(cache.get('a'), undefined)
 })
+
+test('entries may be removed while they are listed', () => {
+  const cache = new Cache<number>({ max: 5 })
+  for (let at = 0; at < 5; at++) cache.set(String(at), at)
+  const listed: string[] = []
+  for (const key of cache.keys()) {
+    listed.push(key)
+    cache.delete(key)
+    if (key === '1') cache.delete('2')
+  }
+  assert.deepEqual(listed, ['0', '1', '3', '4'])
+  assert.equal(cache.size, 0)
+  cache.set('5', 5)
+  assert.deepEqual([...cache.entries()], [['5', 5]])
+})
