@@ -13,7 +13,7 @@ import { dumpStore } from './dump.ts'
 import { openFiles } from './files.ts'
 import { Committer } from './group-commit.ts'
 import { recordKey } from './key-layout.ts'
-import { readRecord, scanRecords } from './pages.ts'
+import { scanRecords } from './pages.ts'
 
 export interface LevelStoreOptions {
   /** Folder; created if missing. */
@@ -50,11 +50,7 @@ export async function levelStore({
   return {
     now,
     get: async (key) => database.attempt(() => records.getSync(recordKey(key))),
-    scan: (range) =>
-      itemsOf(
-        database.iterate(() => scanRecords(records, range)),
-        readRecord,
-      ),
+    scan: (range) => scanRecords(database, records, range),
     commit: (ops, checks = []) => committer.commit(ops, checks),
     take: (lane, limit, leaseMs) => dueList.take(lane, limit, leaseMs),
     renew: async (lane, lease, leaseMs) => database.attempt(() => dueList.renew(lane, lease, leaseMs)),

@@ -2,6 +2,7 @@
  * Pages of what LevelDB holds between two keys. Invariants: the iterator is closed however the reading ends; a page is
  * bounded, so that long lists do not keep the thread.
  */
+import { itemsOf } from '../items.ts'
 import type { Key, Range, Value } from '../store.ts'
 import type { Records } from './database.ts'
 import { readRecordKey, recordKey } from './key-layout.ts'
@@ -25,8 +26,13 @@ export async function* pagesOf<T>(entries: Iterator<T>, limit = Number.POSITIVE_
   }
 }
 
-/** Entries of records, for `readRecord`. */
-export const scanRecords = (records: Records, { from, to, limit, reverse = false }: Range) =>
-  pagesOf(records.iterator({ gte: recordKey(from), lt: recordKey(to), reverse }), limit)
-
-export const readRecord = ([at, value]: readonly [Buffer, Buffer]): readonly [Key, Value] => [readRecordKey(at), value]
+/** The records of a range. `place.iterate` explains what fails while they are read. */
+export const scanRecords = (
+  place: { iterate<T>(read: () => AsyncIterable<T>): AsyncGenerator<T> },
+  records: Records,
+  { from, to, limit, reverse = false }: Range,
+): AsyncIterableIterator<readonly [Key, Value]> =>
+  itemsOf(
+    place.iterate(() => pagesOf(records.iterator({ gte: recordKey(from), lt: recordKey(to), reverse }), limit)),
+    ([at, value]) => [readRecordKey(at), value],
+  )

@@ -9,7 +9,6 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
 import { IemsError } from '../../api/errors.ts'
-import { itemsOf } from '../items.ts'
 import { openStoreHandle } from '../remote/handle.ts'
 import type { Store } from '../store.ts'
 import { LevelBlobs } from './blobs.ts'
@@ -17,7 +16,7 @@ import { openRecords, type Records } from './database.ts'
 import { storeFailure } from './errors.ts'
 import { FilesBelow } from './files.ts'
 import { recordKey } from './key-layout.ts'
-import { readRecord, scanRecords } from './pages.ts'
+import { scanRecords } from './pages.ts'
 import { reserveFile } from './reserve.ts'
 
 export interface LevelReaderOptions {
@@ -64,13 +63,7 @@ export async function openLevelReader({
   return {
     ...owner,
     get: async (key) => (gate.isOpen ? gate.attempt(() => records.getSync(recordKey(key))) : owner.get(key)),
-    scan: (range) =>
-      gate.isOpen
-        ? itemsOf(
-            gate.iterate(() => scanRecords(records, range)),
-            readRecord,
-          )
-        : owner.scan(range),
+    scan: (range) => (gate.isOpen ? scanRecords(gate, records, range) : owner.scan(range)),
     blobs: {
       stage: (source) => blobs.stage(source),
       // Only the owner knows whether a backup still needs it.
