@@ -51,6 +51,29 @@ export const Empty = ({
   </div>
 )
 
+/** A part that scrolls by itself, also by keyboard. It is named by a label or by the id of its heading. */
+export const Scroller = ({
+  label,
+  heading,
+  grows = false,
+  children,
+}: {
+  readonly label?: string
+  readonly heading?: string
+  readonly grows?: boolean
+  readonly children: ReactNode
+}) => (
+  <div
+    className={grows ? 'scrollx grow' : 'scrollx'}
+    role="region"
+    aria-label={label}
+    aria-labelledby={heading}
+    tabIndex={0}
+  >
+    {children}
+  </div>
+)
+
 /** Lines as high as the rows that come. */
 export const Ghost = ({ rows = 6 }: { readonly rows?: number }) => (
   <div className="ghosts" role="status" aria-label={t('Loading')}>

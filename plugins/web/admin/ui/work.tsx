@@ -8,6 +8,7 @@ import { IconButton } from '../../app/ui/button.tsx'
 import { t } from '../../app/ui/language.ts'
 import { api, beginTask, followTask, type Line, stream, taskPath } from './api.ts'
 import { count, plural, span } from './format.ts'
+import { Scroller } from './parts.tsx'
 import type { Job, TaskSource } from './shell.ts'
 
 const MAX_SHOWN = 1000
@@ -220,7 +221,7 @@ function ValueTable({
   // The sum at the end has other fields, and is shown as its text.
   const alike = rows.filter((row) => columns.some((column) => column in row))
   return (
-    <div className="scrollx" tabIndex={0} role="region" aria-label={t('Output of {{name}}', { name })}>
+    <Scroller label={t('Output of {{name}}', { name })}>
       <table className="tbl">
         <thead>
           <tr>
@@ -242,7 +243,7 @@ function ValueTable({
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroller>
   )
 }
 

@@ -6,7 +6,7 @@ import { useState } from 'react'
 import { t } from '../../../app/ui/language.ts'
 import { api } from '../api.ts'
 import { moment, span } from '../format.ts'
-import { Failed, Ghost, Head, type Mark, SearchField, Station } from '../parts.tsx'
+import { Failed, Ghost, Head, type Mark, Scroller, SearchField, Station } from '../parts.tsx'
 import { useShell } from '../shell.ts'
 import { useApi } from '../use-api.ts'
 
@@ -43,7 +43,7 @@ export const ComponentTable = ({
   readonly components: readonly Component[]
   onSet?(component: Component): void
 }) => (
-  <div className="scrollx" role="region" aria-label={t('Components')} tabIndex={0}>
+  <Scroller label={t('Components')}>
     <table className="tbl comp">
       <thead>
         <tr>
@@ -86,7 +86,7 @@ export const ComponentTable = ({
         ))}
       </tbody>
     </table>
-  </div>
+  </Scroller>
 )
 
 export function Components() {

@@ -7,7 +7,7 @@ import { Icon } from '../../../app/ui/icon.tsx'
 import { t } from '../../../app/ui/language.ts'
 import { query } from '../api.ts'
 import { clockMs, full } from '../format.ts'
-import { Empty, Head, SearchField, Segments } from '../parts.tsx'
+import { Empty, Head, Scroller, SearchField, Segments } from '../parts.tsx'
 
 interface LogLine {
   readonly at: number
@@ -90,7 +90,7 @@ export function LiveLog() {
       {shown.length === 0 ? (
         <Empty title={t('No line yet')} text={t('Lines appear here as they are written.')} />
       ) : (
-        <div className="scrollx grow" role="region" aria-label={t('Log')} tabIndex={0}>
+        <Scroller label={t('Log')} grows>
           <ol className="loglines">
             {shown.map((line) => (
               <li key={line.number} className={line.level}>
@@ -106,7 +106,7 @@ export function LiveLog() {
               </li>
             ))}
           </ol>
-        </div>
+        </Scroller>
       )}
     </div>
   )

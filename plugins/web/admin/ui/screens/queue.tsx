@@ -9,7 +9,7 @@ import { t } from '../../../app/ui/language.ts'
 import { api } from '../api.ts'
 import { type Column, DataTable } from '../data-table.tsx'
 import { count, moment, plural, size, span } from '../format.ts'
-import { Empty, Failed, Ghost, Head, SearchField, Station } from '../parts.tsx'
+import { Empty, Failed, Ghost, Head, Scroller, SearchField, Station } from '../parts.tsx'
 import { go, hrefOf, useQuestion, useShell } from '../shell.ts'
 import { useApi } from '../use-api.ts'
 
@@ -109,7 +109,7 @@ export function Queue() {
           }
         />
       ) : (
-        <div className="scrollx grow" role="region" aria-label={t('Next hops')} tabIndex={0}>
+        <Scroller label={t('Next hops')} grows>
           <table className="tbl hops">
             <thead>
               <tr>
@@ -151,7 +151,7 @@ export function Queue() {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroller>
       )}
     </div>
   )

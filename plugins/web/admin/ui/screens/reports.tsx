@@ -4,7 +4,7 @@
 import { t } from '../../../app/ui/language.ts'
 import { Chart } from '../chart.tsx'
 import { count } from '../format.ts'
-import { Empty, Ghost, Station } from '../parts.tsx'
+import { Empty, Ghost, Scroller, Station } from '../parts.tsx'
 import { useOutput } from '../use-output.ts'
 
 /** A report as charts and tables show it. */
@@ -73,7 +73,7 @@ function sendersOf(values: readonly Value[]): readonly Sender[] {
 const Senders = ({ senders }: { readonly senders: readonly Sender[] }) => (
   <section aria-labelledby="senders">
     <h2 id="senders">{t('Servers that sent in the name of your domains')}</h2>
-    <div className="scrollx" role="region" aria-labelledby="senders" tabIndex={0}>
+    <Scroller heading="senders">
       <table className="tbl">
         <thead>
           <tr>
@@ -102,7 +102,7 @@ const Senders = ({ senders }: { readonly senders: readonly Sender[] }) => (
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroller>
   </section>
 )
 
@@ -144,7 +144,7 @@ export function Reports({ words, record }: { readonly words: string; readonly re
       ) : null}
       {senders.length > 0 ? <Senders senders={senders} /> : null}
       <h2 id="reports">{t('Reports')}</h2>
-      <div className="scrollx" role="region" aria-labelledby="reports" tabIndex={0}>
+      <Scroller heading="reports">
         <table className="tbl">
           <thead>
             <tr>
@@ -178,7 +178,7 @@ export function Reports({ words, record }: { readonly words: string; readonly re
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroller>
     </div>
   )
 }

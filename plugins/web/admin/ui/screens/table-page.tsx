@@ -7,7 +7,7 @@ import { fromServer } from '../../../app/ui/from-server.ts'
 import { t } from '../../../app/ui/language.ts'
 import { api, query } from '../api.ts'
 import { count, plural } from '../format.ts'
-import { Empty, Failed, Ghost } from '../parts.tsx'
+import { Empty, Failed, Ghost, Scroller } from '../parts.tsx'
 import type { Page } from '../places.ts'
 import { SchemaForm, type Values } from '../schema-form.tsx'
 import { useShell } from '../shell.ts'
@@ -82,7 +82,7 @@ export function TablePage({ page }: { readonly page: Page }) {
       ) : rows.rows.length === 0 ? (
         <Empty title={t('Nothing here')} text={t('No row fits.')} />
       ) : (
-        <div className="scrollx" role="region" aria-label={page.title} tabIndex={0}>
+        <Scroller label={page.title}>
           <RowTable
             page={page}
             rows={rows.rows}
@@ -91,7 +91,7 @@ export function TablePage({ page }: { readonly page: Page }) {
             onSelectAll={() => void selectAll()}
             onOpen={setOpened}
           />
-        </div>
+        </Scroller>
       )}
       <div className="row">
         {rows?.next ? (

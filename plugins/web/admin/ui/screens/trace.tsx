@@ -7,7 +7,7 @@ import { Icon } from '../../../app/ui/icon.tsx'
 import { t } from '../../../app/ui/language.ts'
 import { query } from '../api.ts'
 import { moment, size } from '../format.ts'
-import { Empty, Failed, Ghost, type Mark, Station } from '../parts.tsx'
+import { Empty, Failed, Ghost, type Mark, Scroller, Station } from '../parts.tsx'
 import { hrefOf, usePlace, useQuestion } from '../shell.ts'
 import { useApi } from '../use-api.ts'
 import { Story } from './trace-story.tsx'
@@ -104,7 +104,7 @@ function Results({
       />
     )
   return (
-    <div className="scrollx grow" role="region" aria-label={t('Messages')} tabIndex={0}>
+    <Scroller label={t('Messages')} grows>
       <table className="tbl">
         <thead>
           <tr>
@@ -143,6 +143,6 @@ function Results({
         </tbody>
       </table>
       {isComplete ? null : <p className="t3 sm after-table">{t('There are more: narrow the search.')}</p>}
-    </div>
+    </Scroller>
   )
 }
