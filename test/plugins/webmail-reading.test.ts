@@ -240,8 +240,32 @@ test('reading in a browser', { skip: missing(CHROMIUM), timeout: 120_000 }, asyn
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
     await page.getByRole('button', { name: 'Empty Trash' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Delete permanently' }).click()
-    await page.getByText('1 deleted permanently').or(page.getByText('Deleted permanently')).first().waitFor()
+    await page.getByText('Deleted permanently').waitFor()
     await page.getByText('Nothing here').waitFor()
+  })
+
+  await t.test('a message that is deleted before it is marked as read brings no error', async () => {
+    const { promise: deleted, resolve: onDeleted } = Promise.withResolvers<void>()
+    const marking = (text: string | null) => text?.includes('keywords/$seen') ?? false
+    await page.route('**/jmap/api', async (route) => {
+      if (marking(route.request().postData())) await deleted
+      await route.continue()
+    })
+    await page.getByRole('link', { name: 'Inbox' }).click()
+    const asked = page.waitForRequest((request) => marking(request.postData()))
+    await open('Others')
+    const answered = (await asked).response()
+    await page.keyboard.press('#')
+    await page.getByText('Moved to Trash').waitFor()
+    await page.getByRole('link', { name: 'Trash' }).click()
+    await page.getByRole('button', { name: 'Empty Trash' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete permanently' }).click()
+    await page.getByText('Deleted permanently').waitFor()
+    onDeleted()
+    assert.match((await (await answered)?.text()) ?? '', /notFound/)
+    await page.getByText('Nothing here').waitFor()
+    assert.equal(await page.locator('.toast.error').count(), 0)
+    await page.unroute('**/jmap/api')
   })
 
   await t.test('the words of a search are marked in its results', async () => {

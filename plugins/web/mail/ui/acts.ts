@@ -62,7 +62,11 @@ export function createActs(app: Application, onGone: (threadIds: readonly string
   }
   /** Needs no undo: the same key reverts it. */
   const quietly = (action: Promise<unknown>) =>
-    void action.catch((cause: Error) => say({ text: reasonOf(cause), isError: true }))
+    void action.catch((cause: Error) => {
+      // Deleted meanwhile, as when a conversation is deleted before it is marked as read.
+      if (cause instanceof Failure && cause.type === 'notFound') return
+      say({ text: reasonOf(cause), isError: true })
+    })
   return {
     role: here,
     archive: toRole('archive', 'done.archived'),
