@@ -16,7 +16,7 @@ export const TOKENS: readonly (readonly [name: string, value: string])[] = [
   ['c-control', 'light-dark(#8a857c, #837d73)'],
   ['c-text', 'light-dark(#1d1b18, #eceae5)'],
   ['c-text-2', 'light-dark(#55514a, #b8b3aa)'],
-  ['c-text-3', 'light-dark(#6b665e, #9d978d)'],
+  ['c-text-3', 'light-dark(#68635b, #9d978d)'],
   ['c-accent', 'light-dark(#0c6170, #6dc2cf)'],
   ['c-accent-hover', 'light-dark(#094d59, #8bd2dc)'],
   ['c-accent-text', 'light-dark(#0b5866, #7accd8)'],
