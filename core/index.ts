@@ -111,7 +111,7 @@ export { type LineProtocol, type LineSession, serveLines } from './listener/serv
 export { tlsInfo } from './listener/tls-info.ts'
 export { type RawField, type SplitContent, splitContent } from './message/headers.ts'
 export { idTime } from './message/ids.ts'
-export { createHeaderScanner, FIELD_START, type HeaderEnd, type HeaderScanner, headerEnd } from './mime/header-end.ts'
+export { createHeaderScanner, fieldName, type HeaderEnd, type HeaderScanner, headerEnd } from './mime/header-end.ts'
 export { readZip, type ZipLimits, type ZippedFile } from './mime/zip.ts'
 export { groupsOf, isLoopback, plainAddress, reversed } from './net/addresses.ts'
 export type { Backend } from './net/backend.ts'

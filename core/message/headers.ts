@@ -5,7 +5,7 @@
  */
 import { IemsError } from '../api/errors.ts'
 import type { Headers } from '../api/hooks.ts'
-import { createHeaderScanner, type HeaderEnd } from '../mime/header-end.ts'
+import { createHeaderScanner, fieldName, type HeaderEnd } from '../mime/header-end.ts'
 import type { Edits } from './edits.ts'
 
 interface Field {
@@ -14,25 +14,14 @@ interface Field {
   readonly end: number
 }
 
-/** `FIELD_START` at a place in a block. */
-const MARK = /[!-9;-~]+[ \t]*:/y
-
 /** Offsets of each field of a header block, including continuation lines. */
 function fieldsOf(block: string): Field[] {
   const fields: Field[] = []
   for (let start = 0; start < block.length; ) {
     let end = block.indexOf('\n', start) + 1 || block.length
     while (block[end] === ' ' || block[end] === '\t') end = block.indexOf('\n', end) + 1 || block.length
-    MARK.lastIndex = start
-    if (MARK.test(block))
-      fields.push({
-        name: block
-          .slice(start, MARK.lastIndex - 1)
-          .trimEnd()
-          .toLowerCase(),
-        start,
-        end,
-      })
+    const name = fieldName(block, start)
+    if (name !== undefined) fields.push({ name, start, end })
     start = end
   }
   return fields

@@ -7,8 +7,13 @@
  * holds no more than the beginning of a line.
  */
 
-/** The start of a field (RFC 5322 sections 3.6.8 and 4.5.8). */
-export const FIELD_START: RegExp = /^[!-9;-~]+[ \t]*:/
+const NAME = /[!-9;-~]+(?=[ \t]*:)/y
+
+/** The name of the field that starts at a place in a text, in lower case (RFC 5322 sections 3.6.8 and 4.5.8). */
+export function fieldName(text: string, start = 0): string | undefined {
+  NAME.lastIndex = start
+  return NAME.test(text) ? text.slice(start, NAME.lastIndex).toLowerCase() : undefined
+}
 
 /** Offsets in octets; equal when no blank line separates header and body. */
 export interface HeaderEnd {
@@ -31,18 +36,6 @@ const LF = 10
 /** A field's name and colon must be within this many octets: one line (RFC 5322 section 2.1.1). */
 const MAX_NAME = 998
 const MBOX = /^>?From /
-const [SPACE, TAB, COLON] = [32, 9, 58]
-
-/** Whether a line starts a field: `FIELD_START` for octets, which make no string of each line. */
-function startsField(octets: Uint8Array, start: number, end: number): boolean {
-  let at = start
-  while (at < end && isNameOctet(octets[at] as number)) at++
-  if (at === start) return false
-  while (at < end && isBlank(octets[at])) at++
-  return at < end && octets[at] === COLON
-}
-const isNameOctet = (octet: number) => octet > SPACE && octet < 127 && octet !== COLON
-const isBlank = (octet: number | undefined) => octet === SPACE || octet === TAB
 
 export function createHeaderScanner(): HeaderScanner {
   let offset = 0
@@ -55,14 +48,11 @@ export function createHeaderScanner(): HeaderScanner {
 
   function judge() {
     isKnown = true
-    if (/^\r?\n$/.test(begun)) found = { fields: lineStart, body: lineStart + begun.length }
-    else if (FIELD_START.test(begun)) hasField = true
+    if (fieldName(begun) !== undefined) hasField = true
+    else if (/^\r?\n$/.test(begun)) found = { fields: lineStart, body: lineStart + begun.length }
     else if (!(hasField ? /^[ \t]/.test(begun) : lineStart === 0 && MBOX.test(begun)))
       found = { fields: lineStart, body: lineStart }
   }
-
-  const isHeaderLine = (octets: Uint8Array, start: number, end: number) =>
-    startsField(octets, start, end) || (hasField && isBlank(octets[start]))
 
   return {
     push(chunk) {
@@ -70,9 +60,7 @@ export function createHeaderScanner(): HeaderScanner {
       for (let at = 0; at < octets.length && !found; ) {
         const lineEnd = octets.indexOf(LF, at)
         const end = lineEnd < 0 ? octets.length : lineEnd + 1
-        if (!isKnown && begun === '' && lineEnd >= 0 && isHeaderLine(octets, at, Math.min(end, at + MAX_NAME)))
-          hasField = true
-        else if (!isKnown) {
+        if (!isKnown) {
           begun += octets.toString('latin1', at, Math.min(end, at + MAX_NAME - begun.length))
           if (lineEnd >= 0 || begun.length === MAX_NAME) judge()
         }

@@ -4,7 +4,7 @@
  * Invariants: octets above 127 are read as UTF-8 in fields that are valid UTF-8, otherwise as one character each;
  * linear time for any header.
  */
-import { FIELD_START } from './header-end.ts'
+import { fieldName } from './header-end.ts'
 
 export interface Field {
   /** In lower case. */
@@ -55,9 +55,8 @@ export function readFields(header: Uint8Array): Fields {
       continue
     }
     done()
-    const colon = text.indexOf(':')
-    name = FIELD_START.test(text) ? text.slice(0, colon).trimEnd().toLowerCase() : ''
-    value = [text.slice(colon + 1)]
+    name = fieldName(text) ?? ''
+    value = [text.slice(text.indexOf(':') + 1)]
     if (list.length >= MOST) break
   }
   done()

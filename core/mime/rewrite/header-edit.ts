@@ -3,7 +3,7 @@
  *
  * Invariants: other fields keep their octets and order; no value breaks out of its field.
  */
-import { FIELD_START } from '../header-end.ts'
+import { fieldName } from '../header-end.ts'
 import type { NewPart } from './api.ts'
 
 export interface RawHeaderField {
@@ -24,8 +24,7 @@ export function splitFields(header: Buffer): RawHeaderField[] {
     if (/^\r?\n?$/.test(text.slice(start, end))) break
     while (text[end] === ' ' || text[end] === '\t') end = text.indexOf('\n', end) + 1 || text.length
     const line = text.slice(start, end)
-    const name = FIELD_START.test(line) ? line.slice(0, line.indexOf(':')).trimEnd().toLowerCase() : ''
-    fields.push({ name, raw: line.endsWith('\n') ? line : line + BREAK })
+    fields.push({ name: fieldName(line) ?? '', raw: line.endsWith('\n') ? line : line + BREAK })
     start = end
   }
   return fields

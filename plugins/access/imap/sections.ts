@@ -1,7 +1,7 @@
 /**
  * Locates a section of FETCH in the content (RFC 9051 section 6.4.5.1).
  */
-import { FIELD_START } from 'iems'
+import { fieldName } from 'iems'
 import type { MimePart, PartRange } from '../../mailbox/store/api.ts'
 import type { Section } from './grammar/fetch.ts'
 
@@ -51,8 +51,8 @@ export function chooseFields(header: string, names: readonly string[], isNot: bo
     let end = header.indexOf('\n', start) + 1 || header.length
     while (header[end] === ' ' || header[end] === '\t') end = header.indexOf('\n', end) + 1 || header.length
     const field = header.slice(start, end)
-    if (FIELD_START.test(field) && wanted.has(field.slice(0, field.indexOf(':')).trimEnd().toLowerCase()) !== isNot)
-      kept.push(field)
+    const name = fieldName(field)
+    if (name !== undefined && wanted.has(name) !== isNot) kept.push(field)
     start = end
   }
   const fields = kept.join('')

@@ -14,7 +14,7 @@ import {
   decodeRecord,
   defer,
   encodeRecord,
-  FIELD_START,
+  fieldName,
   key,
   type ReadableMessage,
   type ServerSession,
@@ -247,7 +247,7 @@ function fieldsOf(header: Buffer): readonly string[] {
   const fields: string[] = []
   for (const line of header.toString('latin1').split(/\r?\n/)) {
     if (/^[ \t]/.test(line) && fields.length > 0) fields[fields.length - 1] += `\r\n${line}`
-    else if (FIELD_START.test(line)) fields.push(line)
+    else if (fieldName(line) !== undefined) fields.push(line)
   }
   return fields
 }

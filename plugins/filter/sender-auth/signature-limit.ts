@@ -6,7 +6,7 @@
  * field's lines, white space and `h=` names. Invariants: the body streams through untouched; the topmost fields are
  * kept, in order; unfolding keeps relaxed signatures valid; normal mail is not changed at all.
  */
-import { createHeaderScanner, FIELD_START } from 'iems'
+import { createHeaderScanner, fieldName } from 'iems'
 
 /** Address fields, which mailauth parses in quadratic time. */
 const ADDRESSES = /^(from|return-path)[ \t]*:/i
@@ -96,7 +96,7 @@ function fieldsOf(header: string): string[] {
   const lines = header.split(/(?<=\n)/)
   const fields: string[][] = []
   for (const line of lines) {
-    if (FIELD_START.test(line) || fields.length === 0) fields.push([line])
+    if (fieldName(line) !== undefined || fields.length === 0) fields.push([line])
     else fields.at(-1)?.push(line)
   }
   return fields.map((field) => field.join(''))

@@ -6,7 +6,7 @@
  * content that cannot be parsed at all gets a verdict here.
  */
 import { randomBytes } from 'node:crypto'
-import { FIELD_START } from 'iems'
+import { fieldName } from 'iems'
 import { type PartFields, readFields } from './fields.ts'
 import { linesOf } from './lines.ts'
 import { createRepack, decoderFor, type TextDecoder } from './transfer.ts'
@@ -185,7 +185,7 @@ class EntityWalk implements Walk {
 
   #headerLine(line: string, known: string[]) {
     const isFolded = known.length > 0 && /^[ \t]/.test(line)
-    if (!isFolded && !FIELD_START.test(line)) {
+    if (!isFolded && fieldName(line) === undefined) {
       this.#beginBody(readFields(known), line !== '')
       if (line !== '') this.#body.line(line)
       return
