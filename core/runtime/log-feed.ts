@@ -15,6 +15,15 @@ export interface LogLine {
   readonly fields: Readonly<Record<string, unknown>>
 }
 
+/** A line as the feed keeps it until there is a watcher. */
+export interface KeptLine {
+  /** Ms since 1970. */
+  readonly at: number
+  readonly level: Level
+  readonly raw: Readonly<Record<string, unknown>>
+  readonly text: string | undefined
+}
+
 /** A line with its fields before addresses were masked: for matching only, never shown. */
 export interface WatchedLine {
   readonly line: LogLine
@@ -37,14 +46,16 @@ const MAX_RECENT = 1000
 const MAX_WAITING = 2000
 
 export class LogFeed {
-  readonly #recent: WatchedLine[] = []
+  readonly #recent: KeptLine[] = []
   readonly #watchers = new Set<(watched: WatchedLine | undefined) => void>()
+  readonly #shown: (kept: KeptLine) => WatchedLine
   readonly #watched: (isWatched: boolean) => void
   #forward: ForwardLines | undefined
   #forwarded: (WatchedLine | undefined)[] = []
 
-  /** `watched` is called when the first watcher comes and when the last one goes. */
-  constructor(watched: (isWatched: boolean) => void = () => {}) {
+  /** `shown`: a line as watchers see it. `watched` is called when the first watcher comes and when the last one goes. */
+  constructor(shown: (kept: KeptLine) => WatchedLine, watched: (isWatched: boolean) => void = () => {}) {
+    this.#shown = shown
     this.#watched = watched
   }
 
@@ -63,12 +74,14 @@ export class LogFeed {
   }
 
   /** `isWritten`: the line is also written to the log and counts as recent. */
-  push(watched: WatchedLine, isWritten: boolean): void {
+  push(kept: KeptLine, isWritten: boolean): void {
     if (isWritten) {
-      this.#recent.push(watched)
+      this.#recent.push(kept)
       // In bulk, because a shift per line costs the length of the list.
       if (this.#recent.length >= 2 * MAX_RECENT) this.#recent.splice(0, MAX_RECENT)
     }
+    if (!this.isWatched) return
+    const watched = this.#shown(kept)
     for (const watch of this.#watchers) watch(watched)
     if (this.#forward) this.#forwardSoon(watched)
   }
@@ -86,7 +99,7 @@ export class LogFeed {
   }
 
   recent(): readonly WatchedLine[] {
-    return this.#recent.slice(-MAX_RECENT)
+    return this.#recent.slice(-MAX_RECENT).map(this.#shown)
   }
 
   async *follow(signal: AbortSignal): AsyncGenerator<WatchedLine | undefined> {

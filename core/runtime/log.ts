@@ -7,7 +7,7 @@
 import { type DestinationStream, pino } from 'pino'
 import { EVENTS, type EventName, type KernelEventName, type Level } from '../api/events.ts'
 import type { KernelEvent } from '../api/hooks.ts'
-import { LogFeed, type WatchedLine } from './log-feed.ts'
+import { type KeptLine, LogFeed, type WatchedLine } from './log-feed.ts'
 import { ON_SCREEN, textLine } from './log-text.ts'
 import { createLineWriter, type LineWriter } from './log-writer.ts'
 import { SECRET_NAME } from './secret-names.ts'
@@ -76,13 +76,6 @@ function printable(value: unknown, depth = 0): unknown {
   return shown
 }
 
-interface Parts {
-  readonly level: Level
-  readonly raw: Readonly<Record<string, unknown>>
-  readonly clean: Readonly<Record<string, unknown>>
-  readonly text?: string
-}
-
 function masked(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(masked)
   return typeof value === 'string' ? value.replace(/^.*(?=@)/s, '…') : value
@@ -123,7 +116,7 @@ export function createLog(options: LogOptions) {
     if (isText) (to as Partial<LineWriter>).flush?.()
     else root.flush()
   }
-  const feed = new LogFeed(options.watched)
+  const feed = new LogFeed((kept) => watchedLine(kept, options.privacy), options.watched)
   const root = pino(
     {
       level: options.level,
@@ -139,10 +132,11 @@ export function createLog(options: LogOptions) {
     if (!isWritten && !feed.isWatched) return
     const { worker } = options
     const raw = printable(worker === undefined ? fields : { ...fields, worker }) as Record<string, unknown>
-    const clean = options.privacy && level !== 'debug' ? withoutAddresses(raw) : raw
-    feed.push(watchedLine({ level, raw, clean, ...(text === undefined ? {} : { text }) }), isWritten)
+    const kept = { at: systemClock.now(), level, raw, text }
+    feed.push(kept, isWritten)
     if (!isWritten) return
-    if (isText && level === 'info' && options.level !== 'debug' && ON_SCREEN.has(clean.event)) return
+    if (isText && level === 'info' && options.level !== 'debug' && ON_SCREEN.has(raw.event)) return
+    const clean = cleanFields(kept, options.privacy)
     if (isText) to.write(textLine(level, clean, text))
     else root[level](clean, text)
     flushSoon()
@@ -163,10 +157,15 @@ export function createLog(options: LogOptions) {
   }
 }
 
-function watchedLine({ level, raw, clean, text }: Parts): WatchedLine {
-  const { event, ...fields } = clean
+/** The fields as the log holds them. */
+const cleanFields = ({ level, raw }: KeptLine, privacy: boolean) =>
+  privacy && level !== 'debug' ? withoutAddresses(raw) : raw
+
+function watchedLine(kept: KeptLine, privacy: boolean): WatchedLine {
+  const { at, level, raw, text } = kept
+  const { event, ...fields } = cleanFields(kept, privacy)
   const said = text === undefined ? {} : { text: escapeText(text) }
-  return { line: { at: systemClock.now(), level, event: String(event), ...said, fields }, raw }
+  return { line: { at, level, event: String(event), ...said, fields }, raw }
 }
 
 export type LogWriter = ReturnType<typeof createLog>
