@@ -188,16 +188,17 @@ const isOfLanes = ({ message, from, recipient, scheduled }: QueueFilter): boolea
 export async function* findDeliveries(deps: FindDeps, filter: QueueFilter, skip = 0): AsyncGenerator<Found> {
   let left = skip
   const reader = { ...deps, messages: new Messages(deps.store) }
+  const found = candidates(reader, filter, () => left-- > 0)
+  for await (const one of found) if (one && left-- <= 0) yield one
+}
+
+/** By what the filter names that narrows the search most. */
+function candidates(reader: Reader, filter: QueueFilter, passes: () => boolean): AsyncGenerator<Found | undefined> {
   const { message, recipient, from } = filter
-  const all =
-    message !== undefined
-      ? findOf(reader, message, filter)
-      : recipient !== undefined
-        ? findNaming(reader, recipient, filter)
-        : from !== undefined
-          ? findFrom(reader, from, filter)
-          : findInLanes(reader, filter, () => left-- > 0)
-  for await (const one of all) if (one && left-- <= 0) yield one
+  if (message !== undefined) return findOf(reader, message, filter)
+  if (recipient !== undefined) return findNaming(reader, recipient, filter)
+  if (from !== undefined) return findFrom(reader, from, filter)
+  return findInLanes(reader, filter, passes)
 }
 
 /** Undefined stands for a delivery that was passed over unread. */

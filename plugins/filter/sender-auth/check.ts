@@ -15,7 +15,7 @@ import {
   type Session,
   type Verdict,
 } from 'iems'
-import { limitQuestions, withinTime } from './dns.ts'
+import { limitQuestions, withDeadline } from './dns.ts'
 import type { Options } from './options.ts'
 import { type Judgement, judge } from './policy.ts'
 import { destinationsOf } from './reports/destinations.ts'
@@ -51,7 +51,7 @@ export function createCheck({ config, authservId, dns, now, chance, tally }: Che
 
   return async function check(message: ReadableMessage, ctx: HookContext): Promise<Verdict | undefined> {
     if (isExempt(message.session)) return undefined
-    const found = await withinTime(ctx.signal, config.timeout, (signal) =>
+    const found = await withDeadline(ctx.signal, config.timeout, (signal) =>
       verify(message, {
         resolve: limitQuestions(dns, config.questions, signal),
         authservId,

@@ -42,7 +42,7 @@ export function limitQuestions(dns: Dns, most: number, signal: AbortSignal): Res
  * Does work with a signal that aborts with the given one, or after `ms`. Unlike that of `AbortSignal.timeout`, the timer
  * ends with the work.
  */
-export async function withinTime<T>(
+export async function withDeadline<T>(
   signal: AbortSignal,
   ms: number,
   work: (signal: AbortSignal) => Promise<T>,

@@ -13,8 +13,8 @@ import { type Order, ranked, readOrder, viewOf } from './order.ts'
 import { createPages, type Paged } from './paging.ts'
 import { type Control, readPaged, readView, type SearchRequest, type ViewRequest } from './protocol/requests.ts'
 import {
-  entryMessage,
   LdapError,
+  ldapMessage,
   pagedValue,
   type Result,
   type ResultName,
@@ -149,7 +149,7 @@ export class SearchOperations {
     const known = searching.known(one, selection, typesOnly)
     const response = known ?? (await searching.draw(one, selection, typesOnly))
     if (operation.isAbandoned) return false
-    output.write(entryMessage(operation.envelope.id, response))
+    output.write(ldapMessage(operation.envelope.id, response))
     if (output.isFull) await output.flush()
     return true
   }

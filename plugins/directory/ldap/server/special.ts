@@ -4,7 +4,7 @@
 import type { Asker } from './asker.ts'
 import { compile } from './matching.ts'
 import type { SearchRequest } from './protocol/requests.ts'
-import { entryMessage, entryResponse, type Result, SUCCESS } from './protocol/responses.ts'
+import { entryResponse, ldapMessage, type Result, SUCCESS } from './protocol/responses.ts'
 import { rootAttributes, type Special, SUBSCHEMA_ATTRIBUTES, specialShown, specialValues } from './root.ts'
 import { selectionOf } from './selection.ts'
 import { SUBSCHEMA_DN } from './view.ts'
@@ -40,7 +40,7 @@ export function answerSpecial(
   })
   if (truth === true)
     asker.output.write(
-      entryMessage(id, entryResponse(dn, specialShown(attributes, selectionOf(request.attributes), request.typesOnly))),
+      ldapMessage(id, entryResponse(dn, specialShown(attributes, selectionOf(request.attributes), request.typesOnly))),
     )
   return SUCCESS
 }

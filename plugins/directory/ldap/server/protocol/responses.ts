@@ -95,7 +95,8 @@ export const ANSWERED: Readonly<Record<number, Answered>> = {
   119: 'extended',
 }
 
-function message(id: number, response: Buffer, controls: readonly Control[] = []): Buffer {
+/** RFC 4511 section 4.1.1. */
+export function ldapMessage(id: number, response: Buffer, controls: readonly Control[] = []): Buffer {
   if (controls.length === 0) return sequence(integer(id), response)
   const list = controls.map(({ type, isCritical, value }) =>
     sequence(
@@ -113,7 +114,7 @@ export function resultMessage(id: number, kind: Answered, given: Result): Buffer
   if (saslCredentials) parts.push(octetString(saslCredentials, 0x87))
   if (name !== undefined) parts.push(octetString(name, 0x8a))
   if (value) parts.push(octetString(value, 0x8b))
-  return message(id, element(TAGS[kind], ...parts), controls)
+  return ldapMessage(id, element(TAGS[kind], ...parts), controls)
 }
 
 export type Shown = readonly (readonly [type: string, values: readonly (string | Buffer)[]])[]
@@ -134,8 +135,6 @@ export function entryResponse(dn: string, attributes: Shown): Buffer {
   })
   return writer.whole
 }
-
-export const entryMessage = (id: number, response: Buffer): Buffer => message(id, response)
 
 /** RFC 4511 section 4.4.1: the last message to a client. */
 export const disconnection = (result: ResultName, text: string): Buffer =>
