@@ -6,17 +6,13 @@ import { writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { missing } from 'iems/testing'
 import { freePort, tempFolder } from '../support/running-server.ts'
 import { shot } from '../support/web-looks.ts'
-import { CHROMIUM, openPage, startBrowser } from '../support/web-mail.ts'
+import { IN_BROWSER, openPage, startBrowser } from '../support/web-mail.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 
-test('a company from nothing through the browser to its first mail from outside', {
-  skip: missing(CHROMIUM),
-  timeout: 170_000,
-}, async (t) => {
+test('a company from nothing through the browser to its first mail from outside', IN_BROWSER, async (t) => {
   const folder = await tempFolder(t)
   const [mx, web] = [await freePort(), await freePort()]
   await writeFile(

@@ -5,14 +5,13 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { account } from 'iems/plugins/account'
 import { mailsort } from 'iems/plugins/mailsort'
-import { missing } from 'iems/testing'
 import type { Page } from 'playwright-core'
 import { readZip } from '../../core/index.ts'
 import { codeAt } from '../../plugins/directory/store/totp.ts'
 import { builtFolder } from '../../plugins/web/app/assets.ts'
 import { tempFolder } from '../support/running-server.ts'
 import { look } from '../support/web-looks.ts'
-import { CHROMIUM, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
+import { IN_BROWSER, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
 
 const SETTINGS: Parameters<typeof account>[0] = {
   forwarding: 'own',
@@ -40,7 +39,7 @@ const go = async (page: Page, name: string) => {
 }
 const said = (page: Page, text: string) => page.getByRole('status').getByText(text).waitFor()
 
-test('an account holder looks after the account', { skip: missing(CHROMIUM), timeout: 170_000 }, async (t) => {
+test('an account holder looks after the account', IN_BROWSER, async (t) => {
   const { here, browser, base } = await start(t)
   const { page, problems } = await openPage(browser, base)
   const devtools = await page.context().newCDPSession(page)
@@ -244,10 +243,7 @@ const PAGES = [
   ...['Vacation', 'Junk', 'Set up devices', 'Your data'],
 ]
 
-test('the pages at three widths, in both themes: axe finds nothing', {
-  skip: missing(CHROMIUM),
-  timeout: 400_000,
-}, async (t) => {
+test('the pages at three widths, in both themes: axe finds nothing', IN_BROWSER, async (t) => {
   const { here, browser, base } = await start(t)
   const ann = (await here.directory.byName('account', 'ann')) as { readonly id: string }
   await here.make({ set: ann.id, to: { quota: 5_000_000 } })

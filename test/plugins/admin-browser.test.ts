@@ -1,16 +1,15 @@
 /** The administration in a real browser: what administrators, support and domain administrators do with it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { missing } from 'iems/testing'
 import { builtFolder } from '../../plugins/web/app/assets.ts'
 import { strangersPages } from '../support/admin-stranger.ts'
 import { fill, openAdmin, startAdmin } from '../support/web-admin.ts'
 import { look, lookAtWidths, shot } from '../support/web-looks.ts'
-import { CHROMIUM, openPage, startBrowser } from '../support/web-mail.ts'
+import { IN_BROWSER, openPage, startBrowser } from '../support/web-mail.ts'
 
 const QUARTER_MS = 16 * 60_000
 
-test('administration in a browser', { skip: missing(CHROMIUM), timeout: 400_000 }, async (t) => {
+test('administration in a browser', IN_BROWSER, async (t) => {
   await builtFolder('admin')
   const stranger = strangersPages()
   const here = await startAdmin(t, { plugins: [stranger.plugin] })

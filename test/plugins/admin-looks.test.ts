@@ -1,12 +1,11 @@
 /** The administration's screens: axe finds nothing on any, in both themes and at three widths. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { missing } from 'iems/testing'
 import type { Page } from 'playwright-core'
 import { builtFolder } from '../../plugins/web/app/assets.ts'
 import { fill, openAdmin, startAdmin } from '../support/web-admin.ts'
 import { lookAtWidths } from '../support/web-looks.ts'
-import { CHROMIUM, startBrowser } from '../support/web-mail.ts'
+import { IN_BROWSER, startBrowser } from '../support/web-mail.ts'
 
 const SCREENS: readonly (readonly [place: string, text: string | RegExp])[] = [
   ['today', /Mail flows/],
@@ -38,10 +37,7 @@ const visit = async (page: Page, base: string, place: string, text: string | Reg
 /** More than one page of a list. */
 const MANY = 150
 
-test('axe finds nothing on any screen, light and dark, and nothing is wider than the page', {
-  skip: missing(CHROMIUM),
-  timeout: 400_000,
-}, async (t) => {
+test('axe finds nothing on any screen, light and dark, and nothing is wider than the page', IN_BROWSER, async (t) => {
   await builtFolder('admin')
   const here = await startAdmin(t)
   await fill(here)

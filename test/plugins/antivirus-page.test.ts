@@ -8,13 +8,13 @@ import { attached, CLAMD, startClamd } from '../support/antivirus.ts'
 import type { Json } from '../support/jmap.ts'
 import { openAdmin, startAdmin } from '../support/web-admin.ts'
 import { look } from '../support/web-looks.ts'
-import { CHROMIUM, startBrowser } from '../support/web-mail.ts'
+import { IN_BROWSER, startBrowser } from '../support/web-mail.ts'
 
 const NEW = 'a virus that nobody knows yet'
 
 test('what a rescan took from mailboxes is listed, released and removed in the administration', {
-  skip: missing(CLAMD) || missing(CHROMIUM),
-  timeout: 110_000,
+  ...IN_BROWSER,
+  skip: missing(CLAMD) || IN_BROWSER.skip,
 }, async (t) => {
   await builtFolder('admin')
   const clamd = await startClamd(t)

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
 import { http } from 'iems/plugins/http'
-import { missing } from 'iems/testing'
 import type { Page } from 'playwright-core'
 import { lists } from '../../plugins/lists/index.ts'
 import { TOKENS } from '../../plugins/lists/web/style.ts'
@@ -11,7 +10,7 @@ import { createDirectoryKernel } from '../support/directory.ts'
 import { runCommand } from '../support/lists.ts'
 import { movingClock } from '../support/moving-clock.ts'
 import { look } from '../support/web-looks.ts'
-import { CHROMIUM, startBrowser } from '../support/web-mail.ts'
+import { IN_BROWSER, startBrowser } from '../support/web-mail.ts'
 
 const LIST = 'bridge@here.test'
 const PAGE = `/lists/${encodeURIComponent(LIST)}`
@@ -100,160 +99,162 @@ function looker(page: Page) {
   return { found, see }
 }
 
-test('subscribing, options, moderation, settings and members on pages; axe finds nothing on a desktop and a phone', {
-  skip: missing(CHROMIUM),
-  timeout: 110_000,
-}, async (t) => {
-  const here = await start(t)
-  const browser = await startBrowser(t)
-  const context = await browser.newContext({ locale: 'en-GB', reducedMotion: 'reduce' })
-  context.setDefaultTimeout(20_000)
-  const page = await context.newPage()
-  const problems: string[] = []
-  page.on('console', (message) => void (message.type() === 'error' && problems.push(message.text())))
-  page.on('pageerror', (error) => void problems.push(String(error)))
-  const { found, see } = looker(page)
-  const linkFor = (address: string, path: string) => {
-    const letter = here.delivered.findLast(({ to }) => to[0] === address)?.content ?? ''
-    const [link = ''] = new RegExp(`/lists/${path}/[a-z2-7]{24}`).exec(letter) ?? []
-    return here.base + link
-  }
-
-  await page.goto(`${here.base}/lists`)
-  await see('overview')
-  await page.getByRole('link', { name: 'Harbour bridge' }).click()
-  await see('list')
-  await page.getByLabel('Your e-mail address', { exact: true }).fill('zoe@z.test')
-  // A form that is sent at once comes from a program.
-  await new Promise((resolve) => setTimeout(resolve, 2100))
-  await page.getByRole('button', { name: 'Subscribe' }).click()
-  await page.getByRole('status').waitFor()
-  await see('asked')
-  await here.deliver()
-  await page.goto(linkFor('zoe@z.test', 'confirm'))
-  await see('confirm')
-  await page.getByRole('button', { name: 'Join the list' }).click()
-  await page.getByText('Done: zoe@z.test').waitFor()
-  await here.deliver()
-
-  await page.goto(here.base + PAGE)
-  await page.getByLabel('Your e-mail address, for a link to your options').fill('zoe@z.test')
-  await new Promise((resolve) => setTimeout(resolve, 2100))
-  await page.getByRole('button', { name: 'Send the link' }).click()
-  await page.getByRole('status').waitFor()
-  await here.deliver()
-  await page.goto(linkFor('zoe@z.test', 'options'))
-  await see('options')
-  await page.getByLabel('Mail', { exact: true }).selectOption('mime')
-  await page.getByLabel('Survey').check()
-  await page.getByLabel('Language').selectOption('de')
-  await page.getByRole('button', { name: 'Save' }).click()
-  await page.getByRole('heading', { name: 'Saved' }).waitFor()
-  const members = (await here.command('list members', {})).flatMap((one) => ('value' in one ? [one.value] : []))
-  const zoe = (members as Record<string, unknown>[]).find(({ address }) => address === 'zoe@z.test')
-  assert.deepEqual([zoe?.delivery, zoe?.topics, zoe?.language], ['mime', ['Survey'], 'de'])
-
-  // Signed in: a member's star and answer, then an owner's moderation, settings and members.
-  await page.goto(`${here.base}/lists/login?to=${encodeURIComponent(PAGE)}`)
-  await see('login')
-  await signIn(page, 'ann')
-  await see('list-owner')
-  await page.getByRole('link', { name: /await a decision/ }).click()
-  await page.getByText('May I post here?').waitFor()
-  await see('held')
-  await page.getByRole('button', { name: 'Approve' }).click()
-  await page.getByText('Nothing awaits a decision').waitFor()
-  await here.deliver()
-  await page.goto(`${here.base}${PAGE}/settings`)
-  await see('settings')
-  await page.getByLabel('Subject prefix').fill('[Bridge]')
-  await page.getByRole('button', { name: 'Save' }).click()
-  await page.waitForURL(`**${PAGE}`)
-  await page.getByRole('link', { name: 'Members', exact: true }).click()
-  await see('members')
-  await page.getByLabel('Members', { exact: true }).fill('new@z.test\nnot an address\nAnn <ann@here.test>')
-  await page.getByRole('button', { name: 'Change' }).click()
-  await page.getByText('2 members done, 1 fault').waitFor()
-  await see('members-changed')
-  await page.goto(`${here.base}${PAGE}/members/new%40z.test`)
-  await see('member')
-  await page.goto(`${here.base}${PAGE}/recent`)
-  await page.getByRole('link', { name: /^A question/ }).click()
-  await page.getByRole('button', { name: 'Star' }).click()
-  await page.getByRole('button', { name: 'Remove the star' }).waitFor()
-  await page.goto(`${here.base}${PAGE}/starred`)
-  await see('starred')
-  await page.getByRole('link', { name: /^A question/ }).click()
-  await page.getByRole('link', { name: 'Reply here' }).click()
-  await see('reply')
-  await page.getByLabel('Your answer').fill('Of course you may.')
-  await page.getByRole('button', { name: 'Send to the list' }).click()
-  await page.getByRole('heading', { name: 'The answer is sent' }).waitFor()
-  await here.deliver()
-  await page.goto(`${here.base}${PAGE}/search?q=course`)
-  await page.getByRole('link', { name: /A question/ }).click()
-  await page.getByText('Of course you may.').waitFor()
-  await page.getByRole('link', { name: 'Remove or redact' }).click()
-  await see('edit')
-  await page.getByLabel('Text of the post').fill('Removed on request.')
-  await page.getByRole('button', { name: 'Replace the text' }).click()
-  await page.getByText('An owner of the list changed the text').waitFor()
-  await page.getByText('Removed on request.').waitFor()
-
-  assert.deepEqual(found, [])
-  assert.deepEqual(problems, [])
-})
-
-test('the archive is read and searched with and without script; files are offered and not shown', {
-  skip: missing(CHROMIUM),
-  timeout: 110_000,
-}, async (t) => {
-  const here = await start(t)
-  const browser = await startBrowser(t)
-  for (const [javaScriptEnabled, viewport] of [
-    [true, { width: 1280, height: 900 }],
-    [false, { width: 1280, height: 900 }],
-    [false, { width: 390, height: 844 }],
-  ] as const) {
-    const context = await browser.newContext({ viewport, javaScriptEnabled, locale: 'en-GB' })
+test(
+  'subscribing, options, moderation, settings and members on pages; axe finds nothing on a desktop and a phone',
+  IN_BROWSER,
+  async (t) => {
+    const here = await start(t)
+    const browser = await startBrowser(t)
+    const context = await browser.newContext({ locale: 'en-GB', reducedMotion: 'reduce' })
     context.setDefaultTimeout(20_000)
     const page = await context.newPage()
-    const { found, see } = javaScriptEnabled ? looker(page) : { found: [], see: async () => {} }
+    const problems: string[] = []
+    page.on('console', (message) => void (message.type() === 'error' && problems.push(message.text())))
+    page.on('pageerror', (error) => void problems.push(String(error)))
+    const { found, see } = looker(page)
+    const linkFor = (address: string, path: string) => {
+      const letter = here.delivered.findLast(({ to }) => to[0] === address)?.content ?? ''
+      const [link = ''] = new RegExp(`/lists/${path}/[a-z2-7]{24}`).exec(letter) ?? []
+      return here.base + link
+    }
+
+    await page.goto(`${here.base}/lists`)
+    await see('overview')
+    await page.getByRole('link', { name: 'Harbour bridge' }).click()
+    await see('list')
+    await page.getByLabel('Your e-mail address', { exact: true }).fill('zoe@z.test')
+    // A form that is sent at once comes from a program.
+    await new Promise((resolve) => setTimeout(resolve, 2100))
+    await page.getByRole('button', { name: 'Subscribe' }).click()
+    await page.getByRole('status').waitFor()
+    await see('asked')
+    await here.deliver()
+    await page.goto(linkFor('zoe@z.test', 'confirm'))
+    await see('confirm')
+    await page.getByRole('button', { name: 'Join the list' }).click()
+    await page.getByText('Done: zoe@z.test').waitFor()
+    await here.deliver()
+
     await page.goto(here.base + PAGE)
-    await page.getByRole('link', { name: 'November 2026' }).click()
-    await see('month')
-    await page.getByRole('link', { name: 'Authors' }).click()
-    await page.getByRole('heading', { name: /Ingrid Aas/ }).waitFor()
-    await see('authors')
-    await page.getByRole('link', { name: 'Threads' }).click()
-    await page.getByRole('link', { name: 'Closure of berth 14' }).click()
-    await page.getByText('answers Harbour Authority').waitFor()
-    await page.getByText('answers Ingrid Aas').waitFor()
-    assert.equal(await page.getByText('ingrid@far.test').count(), 0)
-    await see('thread')
-    const [download] = await Promise.all([
-      page.waitForEvent('download'),
-      page.getByRole('link', { name: 'south.html' }).click(),
-    ])
-    assert.equal(download.suggestedFilename(), 'south.html')
-    await page.getByRole('searchbox').fill('porcupines')
-    await page.getByRole('searchbox').press('Enter')
-    await page.getByText('1 post', { exact: true }).waitFor()
-    await see('search')
-    await page
-      .getByRole('main')
-      .getByRole('link', { name: /Closure of berth 14/ })
-      .click()
-    await page.getByRole('link', { name: 'Permanent link' }).waitFor()
-    await see('message')
+    await page.getByLabel('Your e-mail address, for a link to your options').fill('zoe@z.test')
+    await new Promise((resolve) => setTimeout(resolve, 2100))
+    await page.getByRole('button', { name: 'Send the link' }).click()
+    await page.getByRole('status').waitFor()
+    await here.deliver()
+    await page.goto(linkFor('zoe@z.test', 'options'))
+    await see('options')
+    await page.getByLabel('Mail', { exact: true }).selectOption('mime')
+    await page.getByLabel('Survey').check()
+    await page.getByLabel('Language').selectOption('de')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByRole('heading', { name: 'Saved' }).waitFor()
+    const members = (await here.command('list members', {})).flatMap((one) => ('value' in one ? [one.value] : []))
+    const zoe = (members as Record<string, unknown>[]).find(({ address }) => address === 'zoe@z.test')
+    assert.deepEqual([zoe?.delivery, zoe?.topics, zoe?.language], ['mime', ['Survey'], 'de'])
+
+    // Signed in: a member's star and answer, then an owner's moderation, settings and members.
+    await page.goto(`${here.base}/lists/login?to=${encodeURIComponent(PAGE)}`)
+    await see('login')
+    await signIn(page, 'ann')
+    await see('list-owner')
+    await page.getByRole('link', { name: /await a decision/ }).click()
+    await page.getByText('May I post here?').waitFor()
+    await see('held')
+    await page.getByRole('button', { name: 'Approve' }).click()
+    await page.getByText('Nothing awaits a decision').waitFor()
+    await here.deliver()
+    await page.goto(`${here.base}${PAGE}/settings`)
+    await see('settings')
+    await page.getByLabel('Subject prefix').fill('[Bridge]')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.waitForURL(`**${PAGE}`)
+    await page.getByRole('link', { name: 'Members', exact: true }).click()
+    await see('members')
+    await page.getByLabel('Members', { exact: true }).fill('new@z.test\nnot an address\nAnn <ann@here.test>')
+    await page.getByRole('button', { name: 'Change' }).click()
+    await page.getByText('2 members done, 1 fault').waitFor()
+    await see('members-changed')
+    await page.goto(`${here.base}${PAGE}/members/new%40z.test`)
+    await see('member')
+    await page.goto(`${here.base}${PAGE}/recent`)
+    await page.getByRole('link', { name: /^A question/ }).click()
+    await page.getByRole('button', { name: 'Star' }).click()
+    await page.getByRole('button', { name: 'Remove the star' }).waitFor()
+    await page.goto(`${here.base}${PAGE}/starred`)
+    await see('starred')
+    await page.getByRole('link', { name: /^A question/ }).click()
+    await page.getByRole('link', { name: 'Reply here' }).click()
+    await see('reply')
+    await page.getByLabel('Your answer').fill('Of course you may.')
+    await page.getByRole('button', { name: 'Send to the list' }).click()
+    await page.getByRole('heading', { name: 'The answer is sent' }).waitFor()
+    await here.deliver()
+    await page.goto(`${here.base}${PAGE}/search?q=course`)
+    await page.getByRole('link', { name: /A question/ }).click()
+    await page.getByText('Of course you may.').waitFor()
+    await page.getByRole('link', { name: 'Remove or redact' }).click()
+    await see('edit')
+    await page.getByLabel('Text of the post').fill('Removed on request.')
+    await page.getByRole('button', { name: 'Replace the text' }).click()
+    await page.getByText('An owner of the list changed the text').waitFor()
+    await page.getByText('Removed on request.').waitFor()
+
     assert.deepEqual(found, [])
-    await context.close()
-  }
-  const file = await fetch(`${here.base}${PAGE}/message/${await hashOf(here.base)}/file/0`)
-  assert.equal(file.headers.get('content-type'), 'application/octet-stream')
-  assert.match(file.headers.get('content-disposition') ?? '', /^attachment;/)
-  assert.match(file.headers.get('content-security-policy') ?? '', /sandbox/)
-})
+    assert.deepEqual(problems, [])
+  },
+)
+
+test(
+  'the archive is read and searched with and without script; files are offered and not shown',
+  IN_BROWSER,
+  async (t) => {
+    const here = await start(t)
+    const browser = await startBrowser(t)
+    for (const [javaScriptEnabled, viewport] of [
+      [true, { width: 1280, height: 900 }],
+      [false, { width: 1280, height: 900 }],
+      [false, { width: 390, height: 844 }],
+    ] as const) {
+      const context = await browser.newContext({ viewport, javaScriptEnabled, locale: 'en-GB' })
+      context.setDefaultTimeout(20_000)
+      const page = await context.newPage()
+      const { found, see } = javaScriptEnabled ? looker(page) : { found: [], see: async () => {} }
+      await page.goto(here.base + PAGE)
+      await page.getByRole('link', { name: 'November 2026' }).click()
+      await see('month')
+      await page.getByRole('link', { name: 'Authors' }).click()
+      await page.getByRole('heading', { name: /Ingrid Aas/ }).waitFor()
+      await see('authors')
+      await page.getByRole('link', { name: 'Threads' }).click()
+      await page.getByRole('link', { name: 'Closure of berth 14' }).click()
+      await page.getByText('answers Harbour Authority').waitFor()
+      await page.getByText('answers Ingrid Aas').waitFor()
+      assert.equal(await page.getByText('ingrid@far.test').count(), 0)
+      await see('thread')
+      const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('link', { name: 'south.html' }).click(),
+      ])
+      assert.equal(download.suggestedFilename(), 'south.html')
+      await page.getByRole('searchbox').fill('porcupines')
+      await page.getByRole('searchbox').press('Enter')
+      await page.getByText('1 post', { exact: true }).waitFor()
+      await see('search')
+      await page
+        .getByRole('main')
+        .getByRole('link', { name: /Closure of berth 14/ })
+        .click()
+      await page.getByRole('link', { name: 'Permanent link' }).waitFor()
+      await see('message')
+      assert.deepEqual(found, [])
+      await context.close()
+    }
+    const file = await fetch(`${here.base}${PAGE}/message/${await hashOf(here.base)}/file/0`)
+    assert.equal(file.headers.get('content-type'), 'application/octet-stream')
+    assert.match(file.headers.get('content-disposition') ?? '', /^attachment;/)
+    assert.match(file.headers.get('content-security-policy') ?? '', /sandbox/)
+  },
+)
 
 async function hashOf(base: string): Promise<string> {
   const search = await (await fetch(`${base}${PAGE}/search?q=porcupines`)).text()

@@ -8,7 +8,7 @@ import { missing } from 'iems/testing'
 import { ImapFlow } from 'imapflow'
 import { builtFolder } from '../../plugins/web/app/assets.ts'
 import { shot } from '../support/web-looks.ts'
-import { CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail, until } from '../support/web-mail.ts'
+import { fileMail, IN_BROWSER, logIn, openPage, startBrowser, startWebMail, until } from '../support/web-mail.ts'
 import { samples } from '../support/web-mail-samples.ts'
 
 const MAX_INBOX_BROTLI = 180_000
@@ -16,7 +16,7 @@ const MAX_LATER_BROTLI = 60_000
 /** Longer than the server holds a message for an undo. */
 const AFTER_UNDO_MS = 11_000
 
-test('web mail in a browser', { skip: missing(CHROMIUM), timeout: 170_000 }, async (t) => {
+test('web mail in a browser', IN_BROWSER, async (t) => {
   const here = await startWebMail(t)
   const browser = await startBrowser(t)
   await fileMail(here.base, 'ann', samples())

@@ -5,12 +5,11 @@ import { readFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { missing } from 'iems/testing'
 import type { Page } from 'playwright-core'
 import { tempFolder } from '../support/running-server.ts'
 import { writeTnef } from '../support/tnef-writer.ts'
 import { look } from '../support/web-looks.ts'
-import { CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
+import { fileMail, IN_BROWSER, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
 import { drawn, eachOpened, faultsOf, shownImages, shownText } from '../support/web-mail-corpus.ts'
 import { kinds } from '../support/web-mail-kinds.ts'
 
@@ -142,10 +141,7 @@ async function open(page: Page, subject: string): Promise<void> {
   await page.locator('.way li.open :is(.txt, .frame)').first().waitFor({ state: 'attached' })
 }
 
-test('files of older formats and foreign names are seen and saved as their senders had them', {
-  skip: missing(CHROMIUM),
-  timeout: 170_000,
-}, async (t) => {
+test('files of older formats and foreign names are seen and saved as their senders had them', IN_BROWSER, async (t) => {
   const here = await startWebMail(t)
   const browser = await startBrowser(t)
   const folder = await tempFolder(t)

@@ -4,14 +4,13 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import { missing } from 'iems/testing'
 import { imageType } from '../../plugins/web/mail/images.ts'
 import { hostileHtml } from '../support/hostile-html.ts'
 import { shot } from '../support/web-looks.ts'
 import {
   afterAll,
-  CHROMIUM,
   fileMail,
+  IN_BROWSER,
   logIn,
   openPage,
   startBrowser,
@@ -59,10 +58,7 @@ function hostileMail(trap: string): Sample[] {
   })
 }
 
-test('hostile mail asks nothing of other servers and runs nothing, shown and quoted', {
-  skip: missing(CHROMIUM),
-  timeout: 120_000,
-}, async (t) => {
+test('hostile mail asks nothing of other servers and runs nothing, shown and quoted', IN_BROWSER, async (t) => {
   const [here, browser] = await start()
   const trap = await startTrap(t)
   const mail = hostileMail(trap.origin)
@@ -105,10 +101,7 @@ test('hostile mail asks nothing of other servers and runs nothing, shown and quo
   await page.context().close()
 })
 
-test('the frame alone, without the sanitiser, lets nothing out but names to be looked up', {
-  skip: missing(CHROMIUM),
-  timeout: 60_000,
-}, async (t) => {
+test('the frame alone, without the sanitiser, lets nothing out but names to be looked up', IN_BROWSER, async (t) => {
   const [here, browser] = await start()
   const trap = await startTrap(t)
   await fileMail(here.base, 'ann', samples())
@@ -143,10 +136,7 @@ const PIXEL = Buffer.from(
   'base64',
 )
 
-test('remote images come through the server when the reader allows it, and only images', {
-  skip: missing(CHROMIUM),
-  timeout: 60_000,
-}, async (t) => {
+test('remote images come through the server when the reader allows it, and only images', IN_BROWSER, async (t) => {
   const asked: { readonly url: string; readonly headers: readonly string[] }[] = []
   const server = createServer((request, response) => {
     asked.push({ url: request.url ?? '', headers: Object.keys(request.headers).sort() })

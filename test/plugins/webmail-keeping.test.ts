@@ -6,11 +6,10 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
-import { missing } from 'iems/testing'
 import { ImapFlow } from 'imapflow'
 import { readVcards } from '../../plugins/web/mail/store/vcard.ts'
 import { look, shot } from '../support/web-looks.ts'
-import { CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail, until } from '../support/web-mail.ts'
+import { fileMail, IN_BROWSER, logIn, openPage, startBrowser, startWebMail, until } from '../support/web-mail.ts'
 import { samples } from '../support/web-mail-samples.ts'
 
 const TWO_DAYS_MS = 172_800_000
@@ -49,10 +48,7 @@ async function startPushService(t: Pick<TestContext, 'after'>) {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/push`, next }
 }
 
-test('snooze, labels, shared mailboxes and contacts in a browser', {
-  skip: missing(CHROMIUM),
-  timeout: 290_000,
-}, async (t) => {
+test('snooze, labels, shared mailboxes and contacts in a browser', IN_BROWSER, async (t) => {
   const here = await startWebMail(t, { push: { allow: ['127.0.0.0/8'] } })
   const browser = await startBrowser(t)
   await fileMail(here.base, 'ann', samples())

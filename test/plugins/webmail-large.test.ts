@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { missing } from 'iems/testing'
 import type { MailboxRef } from '../../plugins/mailbox/store/api.ts'
 import { longForm } from '../support/long-form.ts'
-import { CHROMIUM, logIn, openPage, startBrowser, startWebMail, until } from '../support/web-mail.ts'
+import { CHROMIUM, IN_BROWSER, logIn, openPage, startBrowser, startWebMail, until } from '../support/web-mail.ts'
 
 const TOTAL = 100_000
 type Call = [
@@ -37,42 +37,43 @@ function answers(calls: readonly Call[], accountId: string): unknown[] {
   return calls.map(([method, , id]) => [method, { accountId, ...given[method] }, id])
 }
 
-test('a jump in 100,000 conversations loads one window, draws a screen, and forgets what is far', {
-  skip: missing(CHROMIUM),
-  timeout: 120_000,
-}, async (t) => {
-  const here = await startWebMail(t)
-  const browser = await startBrowser(t)
-  const { page, problems } = await openPage(browser, here.base)
-  const positions: number[] = []
-  await page.route('**/jmap/api', async (route) => {
-    const { methodCalls } = route.request().postDataJSON() as { methodCalls: Call[] }
-    if (methodCalls[0]?.[0] !== 'Email/query') return route.continue()
-    positions.push(methodCalls[0][1].position ?? 0)
-    await route.fulfill({ json: { methodResponses: answers(methodCalls, 'a'), sessionState: 's' } })
-  })
-  await logIn(page, 'ann')
-  await page.getByText('100,000 conversations').waitFor()
-  await page.getByRole('row', { name: /Subject 0\b/ }).waitFor()
-  const rows = `document.querySelectorAll('.list [role="row"]').length`
-  assert.ok(Number(await page.evaluate(rows)) < 60)
-  positions.length = 0
-  for (const part of [0.5, 0.99, 0.1, 0.75, 0.33]) {
-    await page.evaluate(
-      `(() => { const list = document.querySelector('.list'); list.scrollTop = list.scrollHeight * ${part} })()`,
-    )
-    await page.getByRole('row', { name: new RegExp(`Subject ${Math.round(TOTAL * part) + 3}\\b`) }).waitFor()
+test(
+  'a jump in 100,000 conversations loads one window, draws a screen, and forgets what is far',
+  IN_BROWSER,
+  async (t) => {
+    const here = await startWebMail(t)
+    const browser = await startBrowser(t)
+    const { page, problems } = await openPage(browser, here.base)
+    const positions: number[] = []
+    await page.route('**/jmap/api', async (route) => {
+      const { methodCalls } = route.request().postDataJSON() as { methodCalls: Call[] }
+      if (methodCalls[0]?.[0] !== 'Email/query') return route.continue()
+      positions.push(methodCalls[0][1].position ?? 0)
+      await route.fulfill({ json: { methodResponses: answers(methodCalls, 'a'), sessionState: 's' } })
+    })
+    await logIn(page, 'ann')
+    await page.getByText('100,000 conversations').waitFor()
+    await page.getByRole('row', { name: /Subject 0\b/ }).waitFor()
+    const rows = `document.querySelectorAll('.list [role="row"]').length`
     assert.ok(Number(await page.evaluate(rows)) < 60)
-  }
-  // A window or two for each jump, never what lies between.
-  assert.ok(positions.length <= 15, `${positions.length} requests`)
-  await page.getByRole('grid').focus()
-  await page.keyboard.press('End')
-  await page.getByRole('row', { name: /Subject 99999\b/ }).waitFor()
-  await until(page, `document.activeElement.getAttribute('aria-rowcount') === '${TOTAL}'`)
-  assert.deepEqual(problems, [])
-  await page.context().close()
-})
+    positions.length = 0
+    for (const part of [0.5, 0.99, 0.1, 0.75, 0.33]) {
+      await page.evaluate(
+        `(() => { const list = document.querySelector('.list'); list.scrollTop = list.scrollHeight * ${part} })()`,
+      )
+      await page.getByRole('row', { name: new RegExp(`Subject ${Math.round(TOTAL * part) + 3}\\b`) }).waitFor()
+      assert.ok(Number(await page.evaluate(rows)) < 60)
+    }
+    // A window or two for each jump, never what lies between.
+    assert.ok(positions.length <= 15, `${positions.length} requests`)
+    await page.getByRole('grid').focus()
+    await page.keyboard.press('End')
+    await page.getByRole('row', { name: /Subject 99999\b/ }).waitFor()
+    await until(page, `document.activeElement.getAttribute('aria-rowcount') === '${TOTAL}'`)
+    assert.deepEqual(problems, [])
+    await page.context().close()
+  },
+)
 
 /** Longer than a frame may take to stay unnoticed, in milliseconds (W3C Long Tasks). */
 const LONG_TASKS = `new PerformanceObserver((list) => {

@@ -1,9 +1,8 @@
 /** The web mail's screens: axe finds nothing in any state, in both themes and at three widths. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { missing } from 'iems/testing'
 import { look } from '../support/web-looks.ts'
-import { afterAll, CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
+import { afterAll, fileMail, IN_BROWSER, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
 import { samples } from '../support/web-mail-samples.ts'
 
 async function startOnce(t: ReturnType<typeof afterAll>) {
@@ -26,10 +25,7 @@ for (const [width, height] of [
   [820, 1100],
   [390, 844],
 ] as const)
-  test(`axe finds nothing on any screen, light and dark, at ${width} px`, {
-    skip: missing(CHROMIUM),
-    timeout: 110_000,
-  }, async () => {
+  test(`axe finds nothing on any screen, light and dark, at ${width} px`, IN_BROWSER, async () => {
     const { here, browser } = await start()
     const { page, problems } = await openPage(browser, here.base, { viewport: { width, height } })
     const found: string[] = []
@@ -83,7 +79,7 @@ for (const [width, height] of [
     await page.context().close()
   })
 
-test('compact rows, and right to left', { skip: missing(CHROMIUM), timeout: 110_000 }, async () => {
+test('compact rows, and right to left', IN_BROWSER, async () => {
   const { here, browser } = await start()
   const { page } = await openPage(browser, here.base)
   await logIn(page, 'ann')

@@ -6,11 +6,10 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { antispam } from 'iems/plugins/antispam'
 import { senderAuth } from 'iems/plugins/sender-auth'
-import { missing } from 'iems/testing'
 import { answerTo, readInvitation } from '../../plugins/web/mail/store/calendar.ts'
 import { oneClickUrl } from '../../plugins/web/mail/unsubscribe.ts'
 import { shot } from '../support/web-looks.ts'
-import { CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
+import { fileMail, IN_BROWSER, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
 import type { Sample } from '../support/web-mail-samples.ts'
 
 const AFTER_UNDO_MS = 11_000
@@ -106,10 +105,11 @@ function mail(origin: string): Sample[] {
       age: 61,
       text: one('Others', ['Authentication-Results: other.test; dmarc=pass header.from=bank.example'], 'Hello.'),
     },
+    { age: 62, text: one('Brief', [], 'Hello.') },
   ]
 }
 
-test('reading in a browser', { skip: missing(CHROMIUM), timeout: 120_000 }, async (t) => {
+test('reading in a browser', IN_BROWSER, async (t) => {
   const asked: string[] = []
   const list = createServer(async (request, response) => {
     let body = ''
@@ -253,7 +253,7 @@ test('reading in a browser', { skip: missing(CHROMIUM), timeout: 120_000 }, asyn
     })
     await page.getByRole('link', { name: 'Inbox' }).click()
     const asked = page.waitForRequest((request) => marking(request.postData()))
-    await open('Others')
+    await open('Brief')
     const answered = (await asked).response()
     await page.keyboard.press('#')
     await page.getByText('Moved to Trash').waitFor()

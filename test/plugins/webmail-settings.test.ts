@@ -5,14 +5,13 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { mailsort } from 'iems/plugins/mailsort'
-import { missing } from 'iems/testing'
 import { tempFolder } from '../support/running-server.ts'
 import { look } from '../support/web-looks.ts'
-import { CHROMIUM, fileMail, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
+import { fileMail, IN_BROWSER, logIn, openPage, startBrowser, startWebMail } from '../support/web-mail.ts'
 import { type Sample, samples } from '../support/web-mail-samples.ts'
 import { createStranger } from '../support/web-mail-stranger.ts'
 
-test('settings and plugins in a browser', { skip: missing(CHROMIUM), timeout: 150_000 }, async (t) => {
+test('settings and plugins in a browser', IN_BROWSER, async (t) => {
   const folder = await tempFolder(t)
   const module = join(folder, 'added.js')
   await writeFile(

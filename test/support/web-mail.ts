@@ -13,6 +13,7 @@ import { imap } from 'iems/plugins/imap'
 import { jmap } from 'iems/plugins/jmap'
 import { smtpIn } from 'iems/plugins/smtp-in'
 import { webmail } from 'iems/plugins/webmail'
+import { missing } from 'iems/testing'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import type { MailboxRef } from '../../plugins/mailbox/store/api.ts'
 import { builtFolder } from '../../plugins/web/app/assets.ts'
@@ -24,6 +25,8 @@ import type { Sample } from './web-mail-samples.ts'
 export const CHROMIUM = '/usr/bin/chromium'
 /** The longest that one step in a page may take: a step that cannot succeed says so, and no test hangs. */
 const STEP_TIMEOUT_MS = 40_000
+/** Options of a test in the browser. Its steps have their own limit, so that of the whole is for a very busy machine. */
+export const IN_BROWSER = { skip: missing(CHROMIUM), timeout: 600_000 }
 
 /** The accounts `ann` and `bob` of here.test; the passwords are `ann-secret` and so on. */
 export async function startWebMail(
