@@ -6,7 +6,6 @@
  */
 import { IemsError } from '../api/errors.ts'
 import { type Body, type Edits, openWith } from '../message/edits.ts'
-import { withBlankLine } from '../mime/header-end.ts'
 import { bodyOf, contentOf, type Origin, type StoredContent, sharedOrigin } from '../queue/blob-references.ts'
 import type { Op, Store } from '../store/store.ts'
 import { type ContentLimits, createInspector } from './inspector.ts'
@@ -53,7 +52,7 @@ async function stageContent(
   source: AsyncIterable<Uint8Array>,
 ): Promise<IncomingContent> {
   const inspector = createInspector(limits, isBinary)
-  const staged = await store.blobs.stage(inspector.watch(withBlankLine(source)))
+  const staged = await store.blobs.stage(inspector.watch(source))
   const header = inspector.header()
   if (!header) {
     await staged.discard()

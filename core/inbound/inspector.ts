@@ -5,7 +5,7 @@
  */
 import { isAscii } from 'node:buffer'
 import { IemsError, reasonOf } from '../api/errors.ts'
-import { createHeaderScanner, type HeaderEnd } from '../mime/header-end.ts'
+import { BLANK, createHeaderScanner, type HeaderEnd, withBlankLine } from '../mime/header-end.ts'
 
 export interface ContentLimits {
   /** Maximum size of the content in octets. */
@@ -16,28 +16,27 @@ export interface ContentLimits {
 
 export function createInspector({ messageSize, headerSize }: ContentLimits, isBinary: boolean) {
   const head: Uint8Array[] = []
+  /** Of the source. */
   const scanner = createHeaderScanner()
-  let end: HeaderEnd | undefined
   let headSize = 0
   let size = 0
   let ascii = true
   function inspect(chunk: Uint8Array) {
     size += chunk.byteLength
     if (size > messageSize) throw new IemsError('IEMS_CONTENT_TOO_LARGE', { limit: messageSize })
-    if (!end && headSize <= headerSize) {
+    if (headSize <= headerSize && (!scanner.end || headSize < lengthOf(scanner.end))) {
       head.push(chunk)
       headSize += chunk.byteLength
-      end = scanner.push(chunk)
     }
     ascii &&= isAscii(chunk)
     // RFC 2045 sections 2.7 and 2.8: a reader that drops NULs sees a different message, perhaps with an earlier end.
     if (!isBinary && chunk.includes(0)) throw new IemsError('IEMS_CONTENT_NUL')
   }
   return {
-    /** Passes the source through. Throws an IemsError for invalid content. */
+    /** Passes the source through, with the blank line that it may lack. Throws an IemsError for invalid content. */
     async *watch(source: AsyncIterable<Uint8Array>) {
       try {
-        for await (const chunk of source) {
+        for await (const chunk of withBlankLine(source, scanner)) {
           inspect(chunk)
           yield chunk
         }
@@ -47,12 +46,15 @@ export function createInspector({ messageSize, headerSize }: ContentLimits, isBi
     },
     /** The header with its blank line; undefined when it exceeds the limit. */
     header(): Uint8Array | undefined {
-      if (!end && headSize > headerSize) return undefined
-      const { body } = end ?? scanner.finish()
-      return body > headerSize ? undefined : Buffer.concat(head).subarray(0, body)
+      const read = head.length === 1 ? (head[0] as Uint8Array) : Buffer.concat(head)
+      const header = read.subarray(0, lengthOf(scanner.end ?? scanner.finish()))
+      return header.byteLength > headerSize ? undefined : header
     },
-    /** A blank line separates header and body. */
-    hasBlankLine: () => end !== undefined && end.body > end.fields,
+    /** The source has a blank line between header and body. */
+    hasBlankLine: () => scanner.end !== undefined && scanner.end.body > scanner.end.fields,
     isAscii: () => ascii,
   }
 }
+
+/** Octets of a header with its blank line, or with the one that is inserted. */
+const lengthOf = ({ fields, body }: HeaderEnd) => (body > fields ? body : fields + BLANK.length)

@@ -7,7 +7,7 @@
  * the client, is reported, or is discarded by a verdict that names it; a recipient for which the client is asked to
  * retry does not get this copy.
  */
-import type { Quarantine, Recipient, RecipientVerdict, Routed, Verdict } from '../api/hooks.ts'
+import type { Recipient, RecipientVerdict, Routed, Verdict } from '../api/hooks.ts'
 import { classOf, type Refusal, type Reply } from '../api/reply.ts'
 import type { Placed } from '../queue/accept.ts'
 
@@ -66,17 +66,15 @@ export function decide(
   }
   const refusals = groups.map((group) => refusalOf(group, verdictOf))
   const included = new Set(groups.flatMap((group, index) => (refusals[index] ? [] : group)))
-  const placed = [...included].map((one) => ({ one, verdict: verdictOf(one) }))
-  const held = (verdict: Quarantine | undefined) => (verdict ? { held: verdict.reason } : {})
-  const discard = placed.map(({ verdict }) => verdict).find((verdict) => verdict?.kind === 'discard')
-  return {
-    refusals,
-    taken: placed.flatMap(({ one, verdict }) =>
-      verdict === undefined || verdict.kind === 'quarantine' ? [{ ...one, ...held(verdict) }] : [],
-    ),
-    reported: placed.flatMap(({ one, verdict }) =>
-      verdict?.kind === 'refuse' ? [{ ...one, refused: verdict.reply }] : [],
-    ),
-    ...(discard?.kind === 'discard' ? { discarded: discard.reason } : {}),
+  const taken: Placed[] = []
+  const reported: Placed[] = []
+  let discarded: string | undefined
+  for (const one of included) {
+    const verdict = verdictOf(one)
+    if (verdict === undefined) taken.push(one)
+    else if (verdict.kind === 'quarantine') taken.push({ ...one, held: verdict.reason })
+    else if (verdict.kind === 'refuse') reported.push({ ...one, refused: verdict.reply })
+    else discarded ??= verdict.reason
   }
+  return { refusals, taken, reported, ...(discarded === undefined ? {} : { discarded }) }
 }

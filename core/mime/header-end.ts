@@ -28,6 +28,8 @@ export interface HeaderScanner {
   push(chunk: Uint8Array): HeaderEnd | undefined
   /** Ends the content. */
   finish(): HeaderEnd
+  /** Undefined until the header has ended. */
+  readonly end: HeaderEnd | undefined
   /** Octets known to belong to the header. */
   readonly settled: number
 }
@@ -78,6 +80,9 @@ export function createHeaderScanner(): HeaderScanner {
       found ??= { fields: offset, body: offset }
       return found
     },
+    get end() {
+      return found
+    },
     get settled() {
       return found?.fields ?? (isKnown ? offset : lineStart)
     },
@@ -97,21 +102,26 @@ export function mboxLine(header: Uint8Array): number {
     : 0
 }
 
-const BLANK = Buffer.from('\r\n')
+/** The line between header and body. */
+export const BLANK: Buffer = Buffer.from('\r\n')
 
-/** Inserts the missing blank line before the body. Holds the beginning of one line. */
-export async function* withBlankLine(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const scanner = createHeaderScanner()
+/**
+ * Inserts the missing blank line before the body; `scanner` is never behind what is yielded. Holds the beginning of one
+ * line.
+ */
+export async function* withBlankLine(
+  content: AsyncIterable<Uint8Array>,
+  scanner: HeaderScanner = createHeaderScanner(),
+): AsyncGenerator<Uint8Array> {
   let held: Uint8Array = Buffer.alloc(0)
   /** Octets passed on. */
   let given = 0
-  let end: HeaderEnd | undefined
   for await (const chunk of content) {
-    if (end) {
+    if (scanner.end) {
       yield chunk
       continue
     }
-    end = scanner.push(chunk)
+    const end = scanner.push(chunk)
     const all = held.byteLength === 0 ? chunk : Buffer.concat([held, chunk])
     if (end && end.body > end.fields) {
       yield all
@@ -125,7 +135,7 @@ export async function* withBlankLine(content: AsyncIterable<Uint8Array>): AsyncG
     yield BLANK
     if (held.byteLength > 0) yield held
   }
-  if (end || held.byteLength === 0) return
+  if (scanner.end || held.byteLength === 0) return
   if (scanner.finish().body === given) yield BLANK
   yield held
 }
