@@ -9,11 +9,14 @@
 
 const NAME = /[!-9;-~]+(?=[ \t]*:)/y
 
-/** The name of the field that starts at a place in a text, in lower case (RFC 5322 sections 3.6.8 and 4.5.8). */
-export function fieldName(text: string, start = 0): string | undefined {
+function startsField(text: string, start: number): boolean {
   NAME.lastIndex = start
-  return NAME.test(text) ? text.slice(start, NAME.lastIndex).toLowerCase() : undefined
+  return NAME.test(text)
 }
+
+/** The name of the field that starts at a place in a text, in lower case (RFC 5322 sections 3.6.8 and 4.5.8). */
+export const fieldName = (text: string, start = 0): string | undefined =>
+  startsField(text, start) ? text.slice(start, NAME.lastIndex).toLowerCase() : undefined
 
 /** Offsets in octets; equal when no blank line separates header and body. */
 export interface HeaderEnd {
@@ -48,23 +51,27 @@ export function createHeaderScanner(): HeaderScanner {
   let hasField = false
   let found: HeaderEnd | undefined
 
-  function judge() {
+  /** Decides the kind of a line that stands in `text`. */
+  function judge(text: string, start: number, end: number) {
     isKnown = true
-    if (fieldName(begun) !== undefined) hasField = true
-    else if (/^\r?\n$/.test(begun)) found = { fields: lineStart, body: lineStart + begun.length }
-    else if (!(hasField ? /^[ \t]/.test(begun) : lineStart === 0 && MBOX.test(begun)))
+    if (startsField(text, start)) hasField = true
+    else if (end - start <= 2 && /^\r?\n$/.test(text.slice(start, end)))
+      found = { fields: lineStart, body: lineStart + end - start }
+    else if (!(hasField ? /[ \t]/.test(text.charAt(start)) : lineStart === 0 && MBOX.test(text.slice(start, end))))
       found = { fields: lineStart, body: lineStart }
   }
 
   return {
     push(chunk) {
-      const octets = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-      for (let at = 0; at < octets.length && !found; ) {
-        const lineEnd = octets.indexOf(LF, at)
-        const end = lineEnd < 0 ? octets.length : lineEnd + 1
-        if (!isKnown) {
-          begun += octets.toString('latin1', at, Math.min(end, at + MAX_NAME - begun.length))
-          if (lineEnd >= 0 || begun.length === MAX_NAME) judge()
+      if (found) return found
+      const text = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1')
+      for (let at = 0; at < text.length && !found; ) {
+        const lineEnd = text.indexOf('\n', at)
+        const end = lineEnd < 0 ? text.length : lineEnd + 1
+        if (!isKnown && begun === '' && lineEnd >= 0 && end - at <= MAX_NAME) judge(text, at, end)
+        else if (!isKnown) {
+          begun += text.slice(at, Math.min(end, at + MAX_NAME - begun.length))
+          if (lineEnd >= 0 || begun.length === MAX_NAME) judge(begun, 0, begun.length)
         }
         offset += end - at
         at = end
@@ -76,7 +83,7 @@ export function createHeaderScanner(): HeaderScanner {
       return found
     },
     finish() {
-      if (!found && begun !== '' && !isKnown) judge()
+      if (!found && begun !== '' && !isKnown) judge(begun, 0, begun.length)
       found ??= { fields: offset, body: offset }
       return found
     },
