@@ -167,6 +167,39 @@ test('STORE looks for changes only after other changes, and SELECT without keywo
   assert.equal(await readOf(CHANGES, () => client.command('STORE 3 +FLAGS (work)')), 0)
 })
 
+test('the first SORT of delivered mail reads no content', async (t) => {
+  const below = memoryStore()
+  let reads = 0
+  const blobs: Store['blobs'] = {
+    ...below.blobs,
+    open(id, range) {
+      reads++
+      return below.blobs.open(id, range)
+    },
+  }
+  const { talk, submit, deliver } = await createImapKernel(t, { store: { ...below, blobs } })
+  for (const [subject, to] of [
+    ['Re: b\xe9', ['ann@here.test']],
+    ['c', ['ann@here.test', 'bob@here.test']],
+    ['a', ['ann@here.test']],
+  ] as const)
+    await submit({ from: 'me@far.test', to, content: Buffer.from(`Subject: ${subject}\r\n\r\nx\r\n`, 'latin1') })
+  await deliver()
+  const client = await talk('ann')
+  await client.command('SELECT INBOX')
+  reads = 0
+  const [sorted = ''] = await client.command('SORT (SUBJECT) UTF-8 ALL')
+  const [envelope = ''] = await client.command('FETCH 1 ENVELOPE')
+  assert.equal(reads, 0)
+  assert.match(sorted, /^\* SORT \d \d \d$/)
+  assert.match(envelope, /ENVELOPE/)
+  for (const [at, subject] of ['a', 'Re: b\xe9', 'c'].entries()) {
+    const number = sorted.split(' ')[at + 2]
+    const fetched = (await client.command(`FETCH ${number} BODY.PEEK[HEADER.FIELDS (SUBJECT)]`)).join('\n')
+    assert.ok(fetched.includes(`Subject: ${subject}`), fetched)
+  }
+})
+
 test('a session that has worked for its share waits for the next turn of the event loop', async () => {
   const pace = new Pace()
   let others = 0

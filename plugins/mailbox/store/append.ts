@@ -2,13 +2,12 @@
  * Messages that clients put into mailboxes: all of one command, or none.
  */
 import type { ContentStore, StagedContent } from 'iems'
-import { gather, readFields } from 'iems/mime'
 import { type ChangeAccount, isRefused } from './account-transactions.ts'
 import type { MailboxRef, NewMessage, Or } from './api.ts'
-import { type DigestRecord, digestFields } from './digest.ts'
-import { addAppended, HEADER_LIMIT, threadOf } from './emails.ts'
+import { addAppended } from './emails.ts'
 import { addEntries } from './entries.ts'
 import { readFlags } from './flags.ts'
+import { type Head, readHead } from './head.ts'
 import type { Limits } from './limits.ts'
 import { refused } from './mailbox.ts'
 import type { Mailboxes } from './mailboxes.ts'
@@ -27,11 +26,6 @@ export interface AppendDeps {
 
 type Given = Iterable<NewMessage> | AsyncIterable<NewMessage>
 
-interface Head {
-  readonly thread: string
-  readonly digest?: DigestRecord
-}
-
 interface Staged extends Omit<NewMessage, 'content'> {
   readonly one: StagedContent
   head: Head
@@ -48,13 +42,6 @@ export async function* limited(content: AsyncIterable<Uint8Array>, most: number)
   }
 }
 
-/** Reads the header of content that has not been parsed; a header that is too long has no digest. */
-async function readHead({ content, open }: StagedContent): Promise<Head> {
-  const fields = readFields(await gather(open(), content.headerSize))
-  const thread = threadOf(fields.last('references'), fields.last('in-reply-to'), fields.last('message-id'))
-  return content.headerSize < HEADER_LIMIT ? { thread, digest: digestFields(fields) } : { thread }
-}
-
 export function createAppend(parts: AppendDeps) {
   const { contents, changeAccount, mailboxes, now, limitsOf, maxSize, maxKeywords } = parts
 
@@ -62,7 +49,7 @@ export function createAppend(parts: AppendDeps) {
     for await (const { content, ...words } of given) {
       const message: Staged = { ...words, one: await contents.stage(limited(content, maxSize)), head: { thread: '' } }
       staged.push(message)
-      message.head = await readHead(message.one)
+      message.head = await readHead(message.one.content, message.one.open)
     }
   }
 

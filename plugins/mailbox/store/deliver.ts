@@ -25,14 +25,16 @@ import {
 import type { Account, AccountsApi } from '../../directory/static/api.ts'
 import { type Change, type ChangeAccount, isRefused } from './account-transactions.ts'
 import type { FiledContent, Filing, Refused } from './api.ts'
-import { type Emails, tagOf, threadOf } from './emails.ts'
+import { addContent, type Emails, tagOf } from './emails.ts'
 import { addEntries } from './entries.ts'
 import { type FoundPlace, findPlaces, INBOX_PLACE } from './filed-places.ts'
 import { composeFiling, defaultMailbox, type FilingPlan } from './filing.ts'
+import { type Head, readHead } from './head.ts'
 import { type Limits, neverFits } from './limits.ts'
 import {
   type ContentRecord,
   contentKey,
+  digestKey,
   type EmailRecord,
   emailId,
   emailKey,
@@ -76,7 +78,7 @@ export interface DeliverDeps {
 interface Carried {
   readonly base: string
   readonly content: Content
-  readonly thread: string
+  readonly head: Head
   readonly delivery: Delivery
   /** Whether another commit has brought the content already. */
   readonly isKept: boolean
@@ -102,6 +104,7 @@ interface Adding {
 interface OwnContent {
   readonly one: StagedContent
   readonly place: number
+  digest: Head['digest']
 }
 type StagedAll = ReadonlyMap<FiledContent, OwnContent>
 
@@ -120,7 +123,10 @@ async function stageAll(contents: ContentStore, places: FilingPlan['places'], de
   try {
     for (const { content } of places) {
       if (!content || staged.has(content)) continue
-      staged.set(content, { one: await contents.stage(withReturnPath(content, delivery)), place: staged.size })
+      const one = await contents.stage(withReturnPath(content, delivery))
+      const own: OwnContent = { one, place: staged.size, digest: undefined }
+      staged.set(content, own)
+      own.digest = (await readHead(one.content, one.open)).digest
     }
     return staged
   } catch (error) {
@@ -156,7 +162,7 @@ export class MailboxDelivery {
     delivery: Delivery,
     { signal, note }: Pick<DeliverContext, 'signal' | 'note'>,
   ): Promise<readonly Outcome[]> {
-    const carried = this.#describe(delivery, note)
+    const carried = await this.#describe(delivery, note)
     const [only] = delivery.recipients
     const isKept = (await this.#parts.store.get(contentKey(carried.base))) !== undefined
     if (only && delivery.recipients.length === 1 && !isKept) return [await this.#outcomeFor(carried, only)]
@@ -171,16 +177,16 @@ export class MailboxDelivery {
     return outcomes
   }
 
-  #describe(delivery: Delivery, note: DeliverContext['note']): Carried {
+  async #describe(delivery: Delivery, note: DeliverContext['note']): Promise<Carried> {
     const { headers } = delivery
     // RFC 5321 section 4.4: the final delivery says where reports go, and only it.
     headers.remove('Return-Path')
     headers.prepend('Return-Path', `<${delivery.from}>`)
-    const field = (name: string) => headers.get(name).at(-1)
+    const content = this.#parts.contents.of(delivery)
     return {
       base: delivery.id.replace('.', '_'),
-      content: this.#parts.contents.of(delivery),
-      thread: threadOf(field('references'), field('in-reply-to'), field('message-id')),
+      content,
+      head: await readHead(content, () => delivery.open()),
       delivery,
       isKept: false,
       note: noteInto(note),
@@ -188,11 +194,12 @@ export class MailboxDelivery {
   }
 
   /** Brings the content once for all recipients. */
-  async #keep({ base, content, delivery }: Carried): Promise<void> {
+  async #keep({ base, content, head, delivery }: Carried): Promise<void> {
     const { store, contents } = this.#parts
     const marker = { put: markerOf(base), value: encode({ top: '' }) }
     const record: ContentRecord = { v: 1, content }
-    const ops = [{ put: contentKey(base), value: encode(record) }, marker]
+    const digest = head.digest ? [{ put: digestKey(base), value: encode(head.digest) }] : []
+    const ops = [{ put: contentKey(base), value: encode(record) }, ...digest, marker]
     await transact({ what: 'the content' }, async () => {
       const isDone = (await store.get(contentKey(base)))
         ? await store.commit([marker], [{ key: contentKey(base), is: 'present' }])
@@ -271,7 +278,7 @@ export class MailboxDelivery {
     { carried, limits, recipient, tag, top: added, staged }: Adding,
     mailboxes: readonly FoundPlace[],
   ) {
-    const { base, content, thread } = carried
+    const { base, content, head } = carried
     const top = `Delivered-To: ${recipient.address.replaceAll(/[\r\n]/g, '')}\r\n${added}`
     const at = this.#parts.now()
     const versions = mailboxes.map((place) => {
@@ -283,7 +290,14 @@ export class MailboxDelivery {
     const total = versions.reduce((sum, { octets }) => sum + Buffer.byteLength(top) + octets, 0)
     if (neverFits(limits, total)) return TOO_BIG
     for (const { ref, flags, email, octets } of versions) {
-      const entry = { email, thread, flags, received: at, saved: at, size: Buffer.byteLength(top) + octets }
+      const entry = {
+        email,
+        thread: head.thread,
+        flags,
+        received: at,
+        saved: at,
+        size: Buffer.byteLength(top) + octets,
+      }
       const added = await addEntries(change, ref, [entry], {
         limits,
         keywords: { most: this.#parts.maxKeywords, excess: 'leave out' },
@@ -298,11 +312,9 @@ export class MailboxDelivery {
   #addEmail(change: Change, { carried, email, top, own }: NewEmail): void {
     const { base, tag } = readEmailId(email)
     change.put(emailKey(base, tag), { top } satisfies EmailRecord)
-    if (own || !carried.isKept) {
-      const content = own?.one.content ?? carried.content
-      change.put(contentKey(base), { v: 1, content } satisfies ContentRecord)
-      change.hold({ from: own?.one ?? carried.delivery, owner: base })
-    }
+    if (own) addContent(change, base, { content: own.one.content, digest: own.digest, from: own.one })
+    else if (!carried.isKept)
+      addContent(change, base, { content: carried.content, digest: carried.head.digest, from: carried.delivery })
     change.index(email)
   }
 

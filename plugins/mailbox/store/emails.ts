@@ -12,6 +12,7 @@ import {
   type Content,
   type ContentState,
   type ContentStore,
+  type Holding,
   type StagedContent,
   type Store,
   transact,
@@ -21,6 +22,7 @@ import type { Change } from './account-transactions.ts'
 import type { Email, PartRange } from './api.ts'
 import { createDerived } from './derived.ts'
 import { type DigestRecord, digestHeader, digestOf, readEnvelope, type SortKeys } from './digest.ts'
+import { HEADER_LIMIT, type Head, headerSizeOf } from './head.ts'
 import {
   type ContentRecord,
   contentKey,
@@ -47,24 +49,26 @@ export function tagOf(account: string): string {
   return createHash('sha256').update(account).digest('base64url').slice(0, 12).replaceAll('-', '_')
 }
 
-/** RFC 8474 THREADID: of the message that began it, as far as this one says. */
-export function threadOf(
-  references: string | undefined,
-  inReplyTo: string | undefined,
-  messageId: string | undefined,
-): string {
-  const first = [references, inReplyTo, messageId].map((field) => /<[^<>\s]+>/.exec(field ?? '')?.[0]).find(Boolean)
-  const root = first ?? randomBytes(16)
-  return `T${createHash('sha256').update(root).digest('base64url').slice(0, 20)}`
+/** Writes content with its digest, so that lists and SORT need not read the header again. */
+export function addContent(
+  change: Change,
+  base: string,
+  {
+    content,
+    digest,
+    from,
+  }: { readonly content: Content; readonly digest: Head['digest']; readonly from: Holding['from'] },
+): void {
+  change.put(contentKey(base), { v: 1, content } satisfies ContentRecord)
+  if (digest) change.put(digestKey(base), digest)
+  change.hold({ from, owner: base })
 }
 
-/** Writes an email whose content is appended, with its digest, so that lists and SORT need not read the header again. */
-export function addAppended(change: Change, staged: StagedContent, digest: DigestRecord | undefined): string {
+/** Writes an email whose content is appended. */
+export function addAppended(change: Change, staged: StagedContent, digest: Head['digest']): string {
   const base = newBase()
-  change.put(contentKey(base), { v: 1, content: staged.content } satisfies ContentRecord)
+  addContent(change, base, { content: staged.content, digest, from: staged })
   change.put(emailKey(base, APPENDED), { top: '' } satisfies EmailRecord)
-  if (digest) change.put(digestKey(base), digest)
-  change.hold({ from: staged, owner: base })
   return emailId(base, APPENDED)
 }
 
@@ -98,7 +102,7 @@ export class Emails {
       return start < top.length ? Buffer.concat([top.subarray(start, end), below]) : below
     }
     const structured = async () => shift(await this.#derived.structure(base, content), top.length)
-    const headerSize = top.length + content.size - content.blobSize + content.headerSize
+    const headerSize = top.length + headerSizeOf(content)
     let header: ReturnType<Email['header']> | undefined
     const one: Email = {
       id,
@@ -196,9 +200,6 @@ export class Emails {
     })
   }
 }
-
-/** Maximum octets of a parsed header, exclusive. */
-export const HEADER_LIMIT = 1024 * 1024
 
 /** The structure with all offsets shifted. */
 function shift(part: MimePart, by: number): MimePart {

@@ -17,7 +17,7 @@
  *   l account modseq kind id        the history: each email or mailbox at its last change, and removals
  *   j time account modseq kind id   a removal in the history, until the sweep
  *   o account upload                content uploaded by a client, until it expires
- *   h base                          the digest of the content, once computed
+ *   h base                          the digest of the content; preview and attachments once the body was read
  *   g base tag                      an entry released the email, and its removal has not been checked yet; a new value
  *                                   each time
  *   i index email                   an unfinished attempt to index the email
