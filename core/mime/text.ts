@@ -77,7 +77,8 @@ async function readHeader(email: Readable, { header, body }: MimePart): Promise<
 async function textOf(sourceOf: SourceOf, part: MimePart, most: number): Promise<string> {
   const source = partBody(sourceOf(part), { ...part, end: Math.min(part.end, part.body + most * ENCODED) })
   if (!source) return ''
-  const text = decodePart(await gather(source, most), part)
+  // Decoding makes nothing longer, so a short text needs no large buffer.
+  const text = decodePart(await gather(source, Math.min(most, part.end - part.body)), part)
   return part.subtype === 'html' ? fromHtml(text) : text
 }
 
@@ -169,7 +170,11 @@ export async function preview(email: Readable, structure: MimePart): Promise<str
     const whole = await textOf(sourceOf, part, PREVIEW_SOURCE)
     const file = whole.search(FILE_IN_TEXT)
     const text = (file < 0 ? whole : whole.slice(0, file)).replace(/\s+/g, ' ').trim()
-    if (text !== '') return Array.from(text).slice(0, PREVIEW).join('')
+    // A character has at most two code units.
+    if (text !== '')
+      return Array.from(text.slice(0, 2 * PREVIEW))
+        .slice(0, PREVIEW)
+        .join('')
   }
   return ''
 }

@@ -20,28 +20,53 @@ interface StructureRecord {
 /** Maximum concurrent commits of such records. */
 const MAX_WRITING = 64
 
-export function createDerived(store: Store, contents: ContentStore) {
+interface Made {
+  readonly at: Key
+  readonly base: string
+  readonly value: unknown
+}
+
+/** Writes what is made in one turn of the event loop in one commit. */
+function createWriter(store: Store) {
   const writing = new Set<Promise<unknown>>()
+  let made: Made[] = []
+
+  /** All of it or, when some of the content has gone meanwhile, nothing. */
+  async function commit(): Promise<unknown> {
+    const ops: Op[] = made.map(({ at, value }) => ({ put: at, value: encode(value) }))
+    const bases = new Set(made.map(({ base }) => base))
+    made = []
+    return store.commit(
+      ops,
+      [...bases].map((base) => ({ key: contentKey(base), is: 'present' })),
+    )
+  }
+
+  function write(): void {
+    const one: Promise<unknown> = commit()
+      .catch(() => false)
+      .finally(() => writing.delete(one))
+    writing.add(one)
+  }
+
+  /** Begins to write. */
+  async function keep(records: readonly Made[]) {
+    if (records.length === 0) return
+    if (made.length === 0) setImmediate(write)
+    made.push(...records)
+    if (writing.size >= MAX_WRITING) await Promise.race(writing)
+  }
+
+  return keep
+}
+
+export function createDerived(store: Store, contents: ContentStore) {
+  const keep = createWriter(store)
 
   async function read<T extends { readonly v: number }>(at: Key, version: number): Promise<T | undefined> {
     const value = await store.get(at)
     const record = value && decode<T>(value)
     return record?.v === version ? record : undefined
-  }
-
-  /** Begins to write; all of it or, when content has gone meanwhile, nothing. */
-  async function keep(records: readonly { readonly at: Key; readonly base: string; readonly value: unknown }[]) {
-    if (records.length === 0) return
-    if (writing.size >= MAX_WRITING) await Promise.race(writing)
-    const ops: Op[] = records.map(({ at, value }) => ({ put: at, value: encode(value) }))
-    const one: Promise<unknown> = store
-      .commit(
-        ops,
-        [...new Set(records.map(({ base }) => base))].map((base) => ({ key: contentKey(base), is: 'present' })),
-      )
-      .catch(() => false)
-      .finally(() => writing.delete(one))
-    writing.add(one)
   }
 
   /** Of the content without any recipient's own header lines. */

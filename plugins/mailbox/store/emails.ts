@@ -72,6 +72,18 @@ export function addAppended(change: Change, staged: StagedContent, digest: Head[
   return emailId(base, APPENDED)
 }
 
+/** Octets of an email that is read at once and kept with it, because most readers look at several parts of it. */
+const IN_ONE_PIECE = 65_536
+
+/** Content with lines above it. */
+function below(lines: string, { edits, size, ...stored }: Content): Content {
+  return { ...stored, edits: { ...edits, prefix: lines + edits.prefix }, size: size + Buffer.byteLength(lines) }
+}
+
+async function* inOnePiece(read: () => Promise<Buffer>): AsyncGenerator<Buffer> {
+  yield await read()
+}
+
 export interface EmailsDeps {
   readonly store: Store
   readonly contents: ContentStore
@@ -90,23 +102,31 @@ export class Emails {
     const { base, tag } = readEmailId(id)
     const [lines, kept] = await Promise.all([this.#top(base, tag), this.#deps.store.get(contentKey(base))])
     if (lines === undefined || !kept) return undefined
-    const { content } = decode<ContentRecord>(kept)
-    const top = Buffer.from(lines)
+    const body = decode<ContentRecord>(kept).content
+    const content = below(lines, body)
+    const all = { start: 0, end: content.size }
+    let whole: Promise<Buffer> | undefined
+    const read = async (range: ByteRange): Promise<Buffer> => {
+      if (content.size > IN_ONE_PIECE) return this.#deps.contents.read(content, range)
+      whole ??= this.#deps.contents.read(content, all)
+      return (await whole).subarray(range.start, range.end)
+    }
     const open = (range?: PartRange): AsyncIterable<Uint8Array> => {
       if (range?.within) return createSources(one)(range).open(range)
-      return top.length === 0 ? this.#deps.contents.open(content, range) : this.#openBelow(top, content, range)
+      return content.size > IN_ONE_PIECE
+        ? this.#deps.contents.open(content, range)
+        : inOnePiece(() => read(range ?? all))
     }
-    const read = async ({ start, end }: ByteRange): Promise<Buffer> => {
-      const rest = { start: Math.max(0, start - top.length), end: Math.max(0, end - top.length) }
-      const below = await this.#deps.contents.read(content, rest)
-      return start < top.length ? Buffer.concat([top.subarray(start, end), below]) : below
+    let structure: Promise<MimePart> | undefined
+    const structured = () => {
+      structure ??= this.#derived.structure(base, body).then((part) => shift(part, content.size - body.size))
+      return structure
     }
-    const structured = async () => shift(await this.#derived.structure(base, content), top.length)
-    const headerSize = top.length + headerSizeOf(content)
+    const headerSize = headerSizeOf(content)
     let header: ReturnType<Email['header']> | undefined
     const one: Email = {
       id,
-      size: top.length + content.size,
+      size: content.size,
       headerSize,
       open,
       read,
@@ -138,14 +158,6 @@ export class Emails {
     if (!kept) return undefined
     const { content } = decode<ContentRecord>(kept)
     return { verdict: await this.#deps.contents.verify(content, deep), blob: content.blob }
-  }
-
-  /** Content with lines above it. */
-  async *#openBelow(top: Buffer, content: Content, range?: ByteRange): AsyncGenerator<Uint8Array> {
-    const { start, end } = range ?? { start: 0, end: top.length + content.size }
-    if (start < top.length && end > 0) yield top.subarray(start, end)
-    const rest = { start: Math.max(0, start - top.length), end: Math.max(0, end - top.length) }
-    if (rest.end > rest.start) yield* this.#deps.contents.open(content, rest)
   }
 
   /** Keys for sorting and threading, in the given order; undefined for a removed email. */

@@ -37,6 +37,8 @@ const BATCH = 1000
 /** Emails handed to the index at once, and characters of their text; as many are read meanwhile. */
 const CHUNK = 200
 const CHUNK_TEXT = 2_000_000
+/** Emails whose holders are read at once. */
+const LOADED = 20
 const LEASE_MS = 300_000
 /** Ms until an unreadable email is tried again. */
 const UNREADABLE_MS = 900_000
@@ -96,14 +98,18 @@ export class BatchIndexer {
 
   async #loadAll(batch: Batch): Promise<Map<string, Indexable | undefined>> {
     const found = new Map<string, Indexable | undefined>()
-    this.#turns.begin()
-    for (const email of [...batch.keys()]) {
-      await this.#turns.give()
+    const load = async (email: string) => {
       try {
         found.set(email, await this.#deps.load(email))
       } catch (cause) {
         await this.#postpone(batch, email, cause)
       }
+    }
+    const emails = [...batch.keys()]
+    this.#turns.begin()
+    for (let start = 0; start < emails.length; start += LOADED) {
+      await this.#turns.give()
+      await Promise.all(emails.slice(start, start + LOADED).map(load))
     }
     return found
   }
