@@ -7,7 +7,7 @@
  * failures; nothing here knows whether a name exists; memory and waits are bounded, and beyond the bounds the answer is
  * a temporary failure.
  */
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { Cache } from '../api/cache.ts'
 import type { Clock } from '../api/clock.ts'
 import { Proven, type ProvenClient, type ProvenState } from './proven.ts'
@@ -80,7 +80,7 @@ export interface AttemptState {
   readonly addresses: Cache<Failures>
   readonly names: Cache<Failures>
   readonly proven: ProvenState
-  readonly secret: Buffer
+  readonly secret: KeyObject
 }
 
 /** Until a throttle sets its own maximum. */
@@ -90,7 +90,7 @@ export const createAttemptState = (): AttemptState => ({
   addresses: new Cache({ max: FIRST_MAX }),
   names: new Cache({ max: FIRST_MAX }),
   proven: new Cache({ max: FIRST_MAX }),
-  secret: randomBytes(32),
+  secret: createSecretKey(randomBytes(32)),
 })
 
 /** `proven`: where logins have succeeded; default: in this process's memory. */
@@ -109,7 +109,7 @@ export class LoginThrottle implements Attempts {
     proven = new Proven({
       clock,
       known: state.proven,
-      secret: async () => state.secret,
+      secret: async () => state.secret.export(),
     }),
   ) {
     this.#clock = clock

@@ -5,7 +5,7 @@
  * Invariants: the time of a refusal reveals neither whether there is a hash nor its scheme; few hashes are computed at
  * a time, because each takes megabytes; a queue full of unproven clients refuses only those.
  */
-import { argon2, createHmac, randomBytes } from 'node:crypto'
+import { argon2, createHmac, createSecretKey, randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import {
@@ -123,7 +123,7 @@ export interface VerifierDeps {
  */
 export function createVerifier({ concurrency, maxWaiting, minTime }: VerifierOptions, { clock, store }: VerifierDeps) {
   /** Keyed with a random secret, so that cached entries reveal nothing beyond the stored hash. */
-  const secret = randomBytes(32)
+  const secret = createSecretKey(randomBytes(32))
   const remembered = new Cache<true>({ max: REMEMBERED.most, ttl: REMEMBERED.ms, now: () => clock.now() })
   const nameOf = (password: string, kept: string) =>
     createHmac('sha256', secret).update(`${kept}\0${password}`).digest('base64')

@@ -5,7 +5,7 @@
  * Invariants: a password is remembered only as a keyed hash in memory; a login revoked by the kernel is never reused;
  * their number is bounded.
  */
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac, createSecretKey, randomBytes } from 'node:crypto'
 import {
   Cache,
   type Clock,
@@ -43,7 +43,7 @@ interface Kept {
 
 export class LiveLogins {
   readonly #deps: LiveLoginsDeps
-  readonly #secret = randomBytes(32)
+  readonly #secret = createSecretKey(randomBytes(32))
   readonly #kept: Cache<Kept>
 
   constructor(deps: LiveLoginsDeps) {
