@@ -34,6 +34,9 @@ export class LineReader {
     this.#hasEnded = true
     this.#wake?.()
   }
+  /** Ends the waits of `waits`. A session waits for each command with the same one. */
+  #signal: AbortSignal | undefined
+  readonly #look = () => this.#wake?.()
 
   constructor(timeout: number) {
     this.timeout = timeout
@@ -55,6 +58,14 @@ export class LineReader {
   detach(): void {
     this.#stream?.off('data', this.#take).off('end', this.#end).off('close', this.#end).pause()
     this.#stream = undefined
+    this.#heed(undefined)
+  }
+
+  #heed(signal: AbortSignal | undefined): void {
+    if (signal === this.#signal) return
+    this.#signal?.removeEventListener('abort', this.#look)
+    signal?.addEventListener('abort', this.#look)
+    this.#signal = signal
   }
 
   /** Releases the stream; returns what was read from it and not used. */
@@ -97,15 +108,8 @@ export class LineReader {
 
   /** Waits for input or the signal. True: input is available. */
   async waits(signal: AbortSignal): Promise<boolean> {
-    while (this.#size === 0 && !signal.aborted) {
-      const stop = () => this.#wake?.()
-      signal.addEventListener('abort', stop, { once: true })
-      try {
-        await this.#more()
-      } finally {
-        signal.removeEventListener('abort', stop)
-      }
-    }
+    this.#heed(signal)
+    while (this.#size === 0 && !signal.aborted) await this.#more()
     return this.#size > 0
   }
 
@@ -154,7 +158,7 @@ export class LineReader {
   async *stream(count: number): AsyncGenerator<Buffer> {
     for (let left = count; left > 0; ) {
       await this.pace.due()
-      if (this.#size === 0) await this.#more()
+      while (this.#size === 0) await this.#more()
       const chunk = this.#cut(Math.min(left, this.#size))
       left -= chunk.length
       yield chunk

@@ -30,7 +30,11 @@ export class LineWriter {
 
   /** Appends to the reply; strings are one character per octet unless the encoding is `utf8`. */
   write(piece: string | Buffer): void {
-    this.#gathered.push(piece)
+    const last = this.#gathered.length - 1
+    const before = this.#gathered[last]
+    // A reply has many short strings; they are encoded together.
+    if (typeof piece === 'string' && typeof before === 'string') this.#gathered[last] = before + piece
+    else this.#gathered.push(piece)
     this.#size += piece.length
   }
 
@@ -71,9 +75,8 @@ export class LineWriter {
     this.#gathered = []
     this.#size = 0
     const stream = this.#stream
-    const whole = pieces.every((piece) => typeof piece === 'string')
-      ? Buffer.from(pieces.join(''))
-      : Buffer.concat(pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)))
+    const octets = pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece))
+    const whole = octets.length === 1 ? (octets[0] as Buffer) : Buffer.concat(octets)
     if (stream.destroyed || stream.writableEnded) return
     if (!stream.write(whole)) await this.#drained(stream)
   }
