@@ -9,13 +9,11 @@ import { addEntries } from './entries.ts'
 import { readFlags } from './flags.ts'
 import { type Head, readHead } from './head.ts'
 import type { Limits } from './limits.ts'
-import { refused } from './mailbox.ts'
-import type { Mailboxes } from './mailboxes.ts'
+import { readMailbox, refused } from './mailbox.ts'
 
 export interface AppendDeps {
   readonly contents: ContentStore
   readonly changeAccount: ChangeAccount
-  readonly mailboxes: Mailboxes
   now(): number
   limitsOf(account: string): Promise<Limits>
   /** Octets of one message. */
@@ -43,7 +41,7 @@ export async function* limited(content: AsyncIterable<Uint8Array>, most: number)
 }
 
 export function createAppend(parts: AppendDeps) {
-  const { contents, changeAccount, mailboxes, now, limitsOf, maxSize, maxKeywords } = parts
+  const { contents, changeAccount, now, limitsOf, maxSize, maxKeywords } = parts
 
   async function stageAll(given: Given, staged: Staged[]): Promise<void> {
     for await (const { content, ...words } of given) {
@@ -62,7 +60,7 @@ export function createAppend(parts: AppendDeps) {
     try {
       await stageAll(given, staged)
       const limits = await limitsOf(ref.account)
-      const uids = await changeAccount(ref.account, async (change) => {
+      const done = await changeAccount(ref.account, async (change) => {
         const at = now()
         const entries = staged.map(({ one, head, flags = [], received = at, uid }) => ({
           email: addAppended(change, one, head.digest),
@@ -74,11 +72,13 @@ export function createAppend(parts: AppendDeps) {
           ...(uid === undefined ? {} : { uid }),
         }))
         for (const { email } of entries) change.index(email)
-        return addEntries(change, ref, entries, { limits, keywords: { most: maxKeywords, excess: 'refuse' } })
+        const keywords = { most: maxKeywords, excess: 'refuse' } as const
+        const uids = await addEntries(change, ref, entries, { limits, keywords })
+        if (isRefused(uids)) return uids
+        return { uidValidity: (await readMailbox(change, ref))?.uidValidity ?? 0, uids }
       })
-      if (isRefused(uids)) return uids
-      isKept = true
-      return { uidValidity: (await mailboxes.read(ref))?.uidValidity ?? 0, uids }
+      isKept = !isRefused(done)
+      return done
     } catch (error) {
       if (error instanceof TooBig) return refused('TOOBIG', 'The message is too big')
       throw error

@@ -60,8 +60,13 @@ export function createMailboxes(parts: MailboxesDeps) {
   async function find(account: string, name: string): Promise<Mailbox | undefined> {
     const wanted = readName(name)
     if (wanted === undefined) return undefined
-    await ensure(account)
-    const id = await store.get(nameKey(account, wanted))
+    const at = nameKey(account, wanted)
+    let id = await store.get(at)
+    if (!id) {
+      // INBOX is the first of the account's mailboxes.
+      await ensure(account)
+      id = await store.get(at)
+    }
     return id && read({ account, id: decode<string>(id) })
   }
 

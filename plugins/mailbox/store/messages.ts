@@ -28,12 +28,12 @@ export type Messages = ReturnType<typeof createMessages>
 export function createMessages(deps: MessagesDeps) {
   const { store, changeAccount, now, keepsExpunged = false, maxKeywords } = deps
   const reading = createReading(store)
-  const { present, open, entries, changes } = reading
+  const { narrowed, open, entries, changes } = reading
 
   async function setFlags(ref: MailboxRef, asked: Uids, flagChange: FlagChange) {
     const all: Entry[] = []
     const modified: UidRange[] = []
-    const refusal = await inBatches(await present(ref, asked), async (uids) => {
+    const refusal = await inBatches(await narrowed(ref, asked), async (uids) => {
       const done = await changeAccount(ref.account, async (change) =>
         flagBatch(change, { ref, uids, flagChange, maxKeywords }),
       )
@@ -48,7 +48,7 @@ export function createMessages(deps: MessagesDeps) {
   async function expunge(ref: MailboxRef, asked: Uids, { forGood = false } = {}): Or<Uids> {
     const remembering = { now: now(), keeps: keepsExpunged && !forGood }
     const gone: UidRange[] = []
-    const refusal = await inBatches(await present(ref, asked), async (uids) => {
+    const refusal = await inBatches(await narrowed(ref, asked), async (uids) => {
       const done = await changeAccount(ref.account, async (change) => {
         const working = await begin(change, ref)
         if (isRefused(working)) return working

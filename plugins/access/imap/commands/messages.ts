@@ -122,12 +122,16 @@ export function numbersOf(view: View, uids: Uids): [number, number][] {
 
 // --- EXPUNGE and CLOSE ------------------------------------------------------------------------------
 
-/** The UIDs among these that are flagged \Deleted. */
-async function deletedOf(session: CommandContext, uids: Uids): Promise<Uids> {
-  const view = session.view as View
+/** The UIDs among these that are flagged \Deleted: no more than the mailbox has. */
+async function deletedOf({ mail, view }: CommandContext, uids: Uids): Promise<Uids> {
+  const mailbox = view && (await mail.mailbox(view.mailbox))
   const deleted: [number, number][] = []
-  for await (const { uid, flags } of session.mail.entries(view.mailbox, uids))
-    if (flags.includes('\\Deleted')) deleted.push([uid, uid])
+  if (!mailbox || mailbox.deleted === 0) return deleted
+  for await (const { uid, flags } of mail.entries(mailbox, uids)) {
+    if (!flags.includes('\\Deleted')) continue
+    deleted.push([uid, uid])
+    if (deleted.length === mailbox.deleted) break
+  }
   return deleted
 }
 
@@ -139,8 +143,9 @@ async function expungeDeleted(session: CommandContext, asked: Uids, isUid: boole
   const gone = await session.mail.expunge(view.mailbox, uids)
   if ('refused' in gone) return refusal(gone)
   if (code) session.output.line(`* OK [${code}] Command limit reached, expunge the rest`)
+  if (gone.length === 0 || !session.isCondstore) return ok('EXPUNGE completed')
   const { modseq } = (await session.mail.mailbox(view.mailbox)) ?? view.mailbox
-  return ok('EXPUNGE completed', session.isCondstore && gone.length > 0 ? `HIGHESTMODSEQ ${modseq}` : undefined)
+  return ok('EXPUNGE completed', `HIGHESTMODSEQ ${modseq}`)
 }
 
 export const expunge: CommandDefinition = {
