@@ -71,6 +71,7 @@ export async function* openWith(body: Body, edits: Edits, range?: ByteRange): As
 export function readWith(bytes: Buffer, size: number, edits: Edits, range?: ByteRange): Buffer {
   if (bytes.length !== size)
     throw new IemsError('IEMS_BLOB_DAMAGED', { how: bytes.length > size ? 'longer' : 'shorter', size })
+  if (edits.prefix === '' && edits.cuts.length === 0) return range ? bytes.subarray(range.start, range.end) : bytes
   const pieces: Buffer[] = []
   for (const piece of piecesOf(size, edits, range))
     pieces.push('start' in piece ? bytes.subarray(piece.start, piece.end) : piece)

@@ -20,15 +20,18 @@ export type Value =
 
 export const UNKNOWN_ENCODING = Symbol('an unknown transfer encoding')
 
-export async function writeValue({ output }: CommandContext, value: Value): Promise<void> {
-  if (typeof value === 'string') return output.write(value)
-  if ('octets' in value) {
+/** Undefined when it has been written; otherwise resolves when the content has. */
+export function writeValue({ output }: CommandContext, value: Value): Promise<void> | undefined {
+  if (typeof value === 'string') output.write(value)
+  else if ('octets' in value) {
     const { name, octets, isBinary } = value
     output.write(`${name} ${isBinary ? '~' : ''}{${octets.length}}\r\n`)
-    return output.write(isBinary ? octets : inPlaceOfNul(octets))
+    output.write(isBinary ? octets : inPlaceOfNul(octets))
+  } else {
+    output.write(`${value.name} {${value.size}}\r\n`)
+    return output.content(withoutNul(value.open()), value.size)
   }
-  output.write(`${value.name} {${value.size}}\r\n`)
-  await output.content(withoutNul(value.open()), value.size)
+  return undefined
 }
 
 /** RFC 9051 section 4.3: an ordinary literal cannot contain NUL. Like Dovecot, the server sends this octet instead. */
@@ -42,17 +45,8 @@ async function* withoutNul(content: AsyncIterable<Uint8Array>): AsyncGenerator<U
   for await (const chunk of content) yield inPlaceOfNul(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
 }
 
-interface FetchRequest {
-  readonly entry: Entry
-  readonly email: Email
-  readonly item: FetchItem
-}
-
-export async function itemValue(
-  session: CommandContext,
-  { entry, email, item }: FetchRequest,
-): Promise<Value | typeof UNKNOWN_ENCODING> {
-  const utf8 = session.isUtf8
+/** Of an item that needs no content; undefined for others. */
+export function entryValue(entry: Entry, item: FetchItem): string | undefined {
   switch (item.kind) {
     case 'UID':
       return `UID ${entry.uid}`
@@ -70,6 +64,17 @@ export async function itemValue(
       return `THREADID (${entry.thread})`
     case 'SAVEDATE':
       return `SAVEDATE ${dateTime(entry.saved)}`
+    default:
+      return undefined
+  }
+}
+
+export async function contentValue(
+  { isUtf8: utf8 }: CommandContext,
+  email: Email,
+  item: FetchItem,
+): Promise<Value | typeof UNKNOWN_ENCODING> {
+  switch (item.kind) {
     case 'ENVELOPE':
       return `ENVELOPE ${formatEnvelope(await email.envelope(), utf8)}`
     case 'structure':
@@ -82,6 +87,8 @@ export async function itemValue(
       return binaryValue(email, item)
     case 'binarySize':
       return binarySize(email, item.section)
+    default:
+      throw new TypeError(`${item.kind} needs no content`)
   }
 }
 

@@ -8,7 +8,7 @@
 import type { Email, Entry, Uids } from '../../../mailbox/store/api.ts'
 import type { CommandDefinition } from '../command.ts'
 import type { CommandContext } from '../context.ts'
-import { itemValue, UNKNOWN_ENCODING, type Value, writeValue } from '../fetch-values.ts'
+import { contentValue, entryValue, UNKNOWN_ENCODING, type Value, writeValue } from '../fetch-values.ts'
 import type { Cursor } from '../grammar/cursor.ts'
 import { type FetchItem, readFetchItems } from '../grammar/fetch.ts'
 import { within as asked, formatSet, readSet, type SequenceSet } from '../grammar/sets.ts'
@@ -94,6 +94,15 @@ function itemsFor(
   return items
 }
 
+const FROM_CONTENT: ReadonlySet<FetchItem['kind']> = new Set([
+  'structure',
+  'body',
+  'binary',
+  'binarySize',
+  'ENVELOPE',
+  'PREVIEW',
+])
+
 interface Fetch {
   readonly uids: Uids
   readonly items: readonly FetchItem[]
@@ -161,16 +170,14 @@ async function fetchOne(
   { number, entry, items, setsSeen }: One,
 ): Promise<'sent' | 'gone' | typeof UNKNOWN_ENCODING> {
   const { mail, output } = session
-  const needsContent = items.some(({ kind }) =>
-    ['structure', 'body', 'binary', 'binarySize', 'ENVELOPE', 'PREVIEW'].includes(kind),
-  )
+  const needsContent = items.some(({ kind }) => FROM_CONTENT.has(kind))
   const email = needsContent ? await mail.email(entry.email) : undefined
   if (needsContent && !email) return 'gone'
   let now = entry
   if (setsSeen && !entry.flags.includes('\\Seen')) now = await markSeen(session, entry)
   const values: Value[] = []
   for (const item of items) {
-    const value = await itemValue(session, { entry: now, email: email as Email, item })
+    const value = entryValue(now, item) ?? (await contentValue(session, email as Email, item))
     if (value === UNKNOWN_ENCODING) return value
     values.push(value)
   }
@@ -178,9 +185,12 @@ async function fetchOne(
   if (now !== entry && !asksFlags) values.push(`FLAGS ${flagList(now.flags)}`)
   if (now !== entry || asksFlags) session.learn(now.flags)
   output.write(session.enabled.has('UIDONLY') ? `* ${entry.uid} UIDFETCH (` : `* ${number} FETCH (`)
-  for (const [index, value] of values.entries()) {
-    if (index > 0) output.write(' ')
-    await writeValue(session, value)
+  let isFirst = true
+  for (const value of values) {
+    if (!isFirst) output.write(' ')
+    isFirst = false
+    const written = writeValue(session, value)
+    if (written) await written
   }
   output.write(')\r\n')
   return 'sent'
