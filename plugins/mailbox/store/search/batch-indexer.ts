@@ -47,8 +47,8 @@ const BACK_OFF_MS = 1000
 const BACK_OFF_MOST_MS = 300_000
 /** This number of individually failing emails means that the index itself fails. */
 const MAX_FAILING = 10
-/** Ms for which emails are read without letting others have a turn. */
-const SLICE_MS = 5
+/** Ms for which emails are read without letting others have a turn: a client's command needs many turns. */
+const SLICE_MS = 0.5
 /** From this share of its time on the event loop is busy with something else: then there is rest, and most when it is full. */
 const BUSY = 0.8
 /** The longest rest, in ms and as a multiple of the time that the work took. */
