@@ -173,8 +173,8 @@ export interface Delivery {
   readonly size: number
   /** Transport extensions that the content requires. */
   readonly needs: { readonly eightBit: boolean; readonly binary: boolean; readonly utf8: boolean }
-  /** Reads the content, including this delivery's header changes. */
-  open(): AsyncIterable<Uint8Array>
+  /** Reads the content or a range of it, including this delivery's header changes. */
+  open(range?: ByteRange): AsyncIterable<Uint8Array>
 }
 
 export type Disposition =

@@ -61,7 +61,7 @@ function createDelivery(
       return sizeWith(body, edits)
     },
     needs: record.needs,
-    open: () => openWith(body, edits),
+    open: (range) => openWith(body, edits, range),
     [STORED]: { record, edits },
   }
 }

@@ -77,6 +77,7 @@ test('encrypted content in a bucket is read, survives a kill, is checked, backed
   const first = await startProcess(t, folder, config)
   const send = (text: () => string) => sendMany({ port: smtp, to: 'ann@here.test', connections: 1, messages: 1, text })
   await send(() => LARGE + LINE)
+  await inbox(t, imap, 1)
   await send(() => LINE.repeat(40) + DEEP)
   const client = await inbox(t, imap, 2)
   assert.ok((await readsWhole(client, 1)).includes(LARGE))

@@ -186,7 +186,7 @@ export class MailboxDelivery {
     return {
       base: delivery.id.replace('.', '_'),
       content,
-      head: await readHead(content, () => delivery.open()),
+      head: await readHead(content, (range) => delivery.open(range)),
       delivery,
       isKept: false,
       note: noteInto(note),

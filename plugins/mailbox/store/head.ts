@@ -4,7 +4,7 @@
  * Invariants: the same octets have the same digest, delivered or appended; a header that is too long has none.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import type { Content } from 'iems'
+import type { ByteRange, Content } from 'iems'
 import { gather, readFields } from 'iems/mime'
 import { type DigestRecord, digestFields } from './digest.ts'
 
@@ -20,9 +20,9 @@ export interface Head {
 export const headerSizeOf = ({ size, blobSize, headerSize }: Content): number => size - blobSize + headerSize
 
 /** `open` may return more than the header, which is not read. */
-export async function readHead(content: Content, open: () => AsyncIterable<Uint8Array>): Promise<Head> {
+export async function readHead(content: Content, open: (range: ByteRange) => AsyncIterable<Uint8Array>): Promise<Head> {
   const size = headerSizeOf(content)
-  const fields = readFields(await gather(open(), size))
+  const fields = readFields(await gather(open({ start: 0, end: size }), size))
   const thread = threadOf(fields.last('references'), fields.last('in-reply-to'), fields.last('message-id'))
   return size < HEADER_LIMIT ? { thread, digest: digestFields(fields) } : { thread }
 }
