@@ -109,7 +109,7 @@ export class LoginThrottle implements Attempts {
     proven = new Proven({
       clock,
       known: state.proven,
-      secret: async () => state.secret.export(),
+      secret: async () => state.secret,
     }),
   ) {
     this.#clock = clock

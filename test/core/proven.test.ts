@@ -1,5 +1,6 @@
 /** Where logins have succeeded is known after a restart and to every kernel, and decays. */
 import assert from 'node:assert/strict'
+import { createSecretKey } from 'node:crypto'
 import { test } from 'node:test'
 import { Cache } from '../../core/api/cache.ts'
 import { type Attempt, createAttemptState, LoginThrottle } from '../../core/auth/login-throttle.ts'
@@ -18,7 +19,7 @@ function start(store: Store, clock: TestClock) {
     clock,
     store,
     known: new Cache({ max: limits.remembered }),
-    secret: async () => Buffer.from('k'),
+    secret: async () => createSecretKey(Buffer.from('k')),
   })
   const attempts = new LoginThrottle(clock, limits, createAttemptState(), proven)
   return {
