@@ -4,7 +4,7 @@
  * Invariants: a fault is a temporary failure, never success or a permanent one; an unknown user and a wrong password
  * get the same answer; every failed attempt counts, whatever its mechanism.
  */
-import { randomBytes } from 'node:crypto'
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { IemsError } from '../api/errors.ts'
 import type { Credentials, Identity, Session, Verifier } from '../api/hooks.ts'
 import { defer, type Refusal, refuse } from '../api/reply.ts'
@@ -23,7 +23,7 @@ export interface LoginDeps {
   readonly emit: Emit
   readonly attempts: Attempts
   /** Per-server secret from which fake SCRAM verifiers for unknown users are derived. Never rotated. */
-  readonly secret: () => Promise<Uint8Array>
+  readonly secret: () => Promise<KeyObject>
 }
 
 const WRONG = refuse(535, '5.7.8', 'Authentication credentials invalid')
@@ -164,8 +164,8 @@ export class Authenticator implements Authenticate {
 const SECRET = key('s', 'sasl')
 
 /** Reads a secret from the store, generated on first use. */
-export function createSecret(store: Store): () => Promise<Uint8Array> {
-  let secret: Promise<Uint8Array> | undefined
+export function createSecret(store: Store): () => Promise<KeyObject> {
+  let secret: Promise<KeyObject> | undefined
   const find = () =>
     transact({ what: 'the secret' }, async () => {
       const made = randomBytes(32)
@@ -174,7 +174,7 @@ export function createSecret(store: Store): () => Promise<Uint8Array> {
       return (await store.commit([{ put: SECRET, value: made }], [{ key: SECRET, is: 'absent' }])) ? made : CONFLICT
     })
   return () => {
-    secret ??= find().catch((cause) => {
+    secret ??= find().then(createSecretKey, (cause) => {
       secret = undefined
       throw cause
     })

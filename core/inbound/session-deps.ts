@@ -1,6 +1,7 @@
 /**
  * A session's dependencies on the kernel, and the properties of its channel.
  */
+import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../api/clock.ts'
 import type { Attempts } from '../auth/login-throttle.ts'
 import type { Rights } from '../auth/rights.ts'
@@ -22,7 +23,7 @@ export interface SessionDeps {
   readonly refusals: RememberRefusal
   readonly attempts: Attempts
   readonly rights: Rights
-  readonly secret: () => Promise<Uint8Array>
+  readonly secret: () => Promise<KeyObject>
   /** Maximum recipients of one message, including expansions. */
   readonly recipients: number
 }

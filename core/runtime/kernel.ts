@@ -5,7 +5,7 @@
  * a second kernel beside the first, to which the unchanged plugins move. This file assembles the parts and knows
  * nothing of messages.
  */
-import { createSecretKey } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import type { AdministrationService } from '../api/administration.ts'
 import type { Clock } from '../api/clock.ts'
 import type { Command } from '../api/command.ts'
@@ -94,7 +94,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
   readonly spans: Spans
   readonly #components: Component[] = []
   readonly proven: Proven
-  readonly #secret: () => Promise<Uint8Array>
+  readonly #secret: () => Promise<KeyObject>
   readonly #attempts: Attempts
   readonly #rights: Rights
   readonly #gone = new AbortController()
@@ -129,13 +129,7 @@ export class Kernel implements HostKernel, AdministeredKernel {
     const { logins } = config.limits
     const state = lasting.of('logins', createAttemptState)
     this.#secret = createSecret(store)
-    this.proven = new Proven({
-      ...logins,
-      clock,
-      store,
-      known: state.proven,
-      secret: async () => createSecretKey(await this.#secret()),
-    })
+    this.proven = new Proven({ clock, store, known: state.proven, secret: this.#secret })
     this.#attempts = new LoginThrottle(clock, logins, state, this.proven)
     const watched = lasting.of('watched', createWatched)
     this.#rights = createRights({ signals: this.signals, clock, interval: config.limits.recheckInterval, watched })

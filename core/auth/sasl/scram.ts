@@ -5,7 +5,7 @@
  * client that wrongly believes that the server cannot bind is under a downgrade attack, and fails; an unknown user
  * cannot be distinguished from a wrong password.
  */
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Verifier } from '../../api/hooks.ts'
 import type { ScramMechanism } from './mechanisms.ts'
 import { saslPrep, textOf } from './prepare.ts'
@@ -26,7 +26,7 @@ type Hash = 'sha1' | 'sha256'
 
 const scramHash = (mechanism: string): Hash => (mechanism.startsWith('SCRAM-SHA-256') ? 'sha256' : 'sha1')
 
-const hmac = (hash: Hash, key: Uint8Array, text: string) => createHmac(hash, key).update(text).digest()
+const hmac = (hash: Hash, key: Uint8Array | KeyObject, text: string) => createHmac(hash, key).update(text).digest()
 
 /** The connection's properties in an exchange. */
 export interface Connection {
@@ -112,7 +112,7 @@ export function prove(
 }
 
 /** RFC 5802 section 5.1: a verifier that no proof matches, stable for a name, and indistinguishable from a real one. */
-export function verifierOfNobody(secret: Uint8Array, mechanism: string, username: string): Keys {
+export function verifierOfNobody(secret: KeyObject, mechanism: string, username: string): Keys {
   const hash = scramHash(mechanism)
   // Names of existing users are case-insensitive too.
   const made = (what: string) => hmac(hash, secret, `${mechanism}\0${what}\0${username.toLowerCase()}`)
