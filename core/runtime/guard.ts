@@ -94,7 +94,9 @@ export function guard(
     const stop = new Stop()
     const context = {
       log,
-      state: run.box(plugin),
+      get state() {
+        return run.box(plugin)
+      },
       note: (name: string, value: string | number | boolean) => run.note(plugin, name, value),
       get signal() {
         return stop.signal

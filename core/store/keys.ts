@@ -11,6 +11,7 @@ export type KeyPart = string | number
 
 const STRING = 0x02
 const NUMBER = 0x03
+const NUMBER_SIZE = 9
 /** Greater than every tag and every byte after a string's end: every key with a prefix sorts below prefix + ABOVE. */
 const ABOVE = 0xff
 const HALF = 0x1_0000_0000
@@ -29,19 +30,41 @@ export function below(...parts: readonly KeyPart[]): Pick<Range, 'from' | 'to'> 
 }
 
 function encode(parts: readonly KeyPart[], spare: number): Buffer {
+  return encodeAscii(parts, spare) ?? encodeUnicode(parts, spare)
+}
+
+/** Undefined unless every string is ASCII. Reads and writes make many keys, and this takes a fifth of the time. */
+function encodeAscii(parts: readonly KeyPart[], spare: number): Buffer | undefined {
   let size = spare
-  for (const part of parts) size += sizeOf(part)
+  for (const part of parts) size += typeof part === 'number' ? NUMBER_SIZE : part.length + 2
+  const bytes = Buffer.allocUnsafe(size)
+  let at = 0
+  for (const part of parts) {
+    if (typeof part === 'number') {
+      at = writeNumber(bytes, part, at)
+      continue
+    }
+    bytes[at++] = STRING
+    for (let index = 0; index < part.length; index++) {
+      const code = part.charCodeAt(index)
+      if (code === 0 || code > 0x7f) return undefined
+      bytes[at++] = code
+    }
+    bytes[at++] = 0
+  }
+  return bytes
+}
+
+function encodeUnicode(parts: readonly KeyPart[], spare: number): Buffer {
+  let size = spare
+  for (const part of parts) size += typeof part === 'number' ? NUMBER_SIZE : sizeOf(part)
   const bytes = Buffer.allocUnsafe(size)
   let at = 0
   for (const part of parts) at = typeof part === 'number' ? writeNumber(bytes, part, at) : writeString(bytes, part, at)
   return bytes
 }
 
-function sizeOf(part: KeyPart): number {
-  if (typeof part === 'number') {
-    if (!Number.isSafeInteger(part)) throw new RangeError(`a key's number must be a whole one: ${part}`)
-    return 9
-  }
+function sizeOf(part: string): number {
   // Unpaired surrogates have no UTF-8 form: two different strings would become one key.
   if (!part.isWellFormed()) throw new RangeError('a key must be well-formed Unicode')
   let size = Buffer.byteLength(part) + 2
@@ -50,6 +73,7 @@ function sizeOf(part: KeyPart): number {
 }
 
 function writeNumber(bytes: Buffer, part: number, at: number): number {
+  if (!Number.isSafeInteger(part)) throw new RangeError(`a key's number must be a whole one: ${part}`)
   bytes[at] = NUMBER
   bytes.writeUInt32BE((Math.floor(part / HALF) ^ SIGN) >>> 0, at + 1)
   return bytes.writeUInt32BE(part >>> 0, at + 5)
