@@ -6,7 +6,7 @@
 import type { Scope } from 'iems/testing'
 import { type Load, type Sink, send, startSink } from './load.ts'
 import { SERVERS, type Server, type ServerName } from './servers.ts'
-import { forgetPeak, usageOf } from './usage.ts'
+import { forgetPeak, usageOf, watchMachine } from './usage.ts'
 
 const LOAD = { clients: 20, bytes: 4096 } as const
 /** Node compiles what it has run often; a server that has run for a day is warm. */
@@ -17,6 +17,8 @@ export interface Seen {
   readonly perSecond: number
   /** Processor time of the server's whole process group for each message. */
   readonly cpuMs: number
+  /** The share of the machine's processors that was busy, with clients and sink. */
+  readonly busy: number
 }
 
 export const RATES = {
@@ -90,12 +92,13 @@ export function measureLarge(megabytes: readonly number[]): Promise<readonly Lar
 
 async function run(server: Server, load: Load, done: () => Promise<void> | undefined): Promise<Seen> {
   const before = usageOf(server.pid)
+  const busy = watchMachine()
   const started = performance.now()
   await send(server.port, load)
   await done()
   const seconds = (performance.now() - started) / 1000
   const cpuSeconds = usageOf(server.pid).cpuSeconds - before.cpuSeconds
-  return { perSecond: load.messages / seconds, cpuMs: (cpuSeconds * 1000) / load.messages }
+  return { perSecond: load.messages / seconds, cpuMs: (cpuSeconds * 1000) / load.messages, busy: busy() }
 }
 
 interface Flowed {

@@ -11,7 +11,7 @@ import { startIems } from './iems.ts'
 import { send, startSink } from './load.ts'
 import { RATES, type RateName, scoped } from './measure.ts'
 import type { Server } from './servers.ts'
-import { idleShare, usageOf, usageOfProcesses } from './usage.ts'
+import { idleShare, usageOf, usageOfProcesses, watchMachine } from './usage.ts'
 
 const CLIENTS = 20
 const BYTES = 4096
@@ -22,6 +22,7 @@ interface SeenNodes {
   /** Of all servers together, for each message. */
   readonly serverMs: number
   readonly databaseMs: number
+  readonly busy: number
 }
 
 interface NodesReport {
@@ -42,7 +43,7 @@ export async function reportNodes({ rounds, messages, say }: NodesReport): Promi
       const two = await scoped((scope) => measureNodes(scope, rate, { nodes: 2, messages }))
       for (const [name, seen] of Object.entries({ 'one server': one, 'two servers': two }))
         say(
-          `  ${name.padEnd(12)}${seen.perSecond.toFixed(0)} messages/s   ms of processor each: ${seen.serverMs.toFixed(2)}, database ${seen.databaseMs.toFixed(2)}`,
+          `  ${name.padEnd(12)}${seen.perSecond.toFixed(0)} messages/s   ms of processor each: ${seen.serverMs.toFixed(2)}, database ${seen.databaseMs.toFixed(2)}   machine ${(seen.busy * 100).toFixed(0)} % busy`,
         )
       say(
         `  two/one ${(two.perSecond / one.perSecond).toFixed(2)} (aim 1.8)   idle before: ${(idle * 100).toFixed(0)} %`,
@@ -82,6 +83,7 @@ async function measureNodes(
     database: usageOfProcesses([postmaster, ...childrenOf(postmaster)]),
   })
   const before = spent()
+  const busy = watchMachine()
   const started = performance.now()
   await flow(messages)
   const seconds = (performance.now() - started) / 1000
@@ -90,6 +92,7 @@ async function measureNodes(
     perSecond: messages / seconds,
     serverMs: ((after.servers - before.servers) * 1000) / messages,
     databaseMs: ((after.database - before.database) * 1000) / messages,
+    busy: busy(),
   }
 }
 

@@ -29,7 +29,12 @@ export async function reportProtection({ rounds, messages, say, scoped }: Report
       name === 'none'
         ? `${bare.toFixed(0)} µs of processor each`
         : `${cost.toFixed(0)} µs more, ${(100 * share).toFixed(0)} % of the bare rate${aim}`
-    say(`  ${name.padEnd(17)}${spread(rates, 0)} messages/s   ${than}`)
+    say(
+      `  ${name.padEnd(17)}${spread(rates, 0)} messages/s   ${than}; machine ${spread(
+        runs.map(({ busy }) => busy * 100),
+        0,
+      )} % busy`,
+    )
   }
   const rspamd = await scoped((scope) => measureRspamd(scope, 500))
   if (rspamd !== undefined)

@@ -9,7 +9,7 @@ import { freePort } from '../support/running-server.ts'
 import { RSPAMD, startRspamd } from '../support/spam-filters.ts'
 import { configured } from './configured.ts'
 import { startSink } from './load.ts'
-import { usageOf } from './usage.ts'
+import { usageOf, watchMachine } from './usage.ts'
 
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
@@ -33,6 +33,8 @@ export interface SeenProtection {
   readonly perSecond: number
   /** Processor time of the server for each message, in µs. */
   readonly cpu: number
+  /** The share of the machine's processors that was busy, with client, DNS and sink. */
+  readonly busy: number
 }
 
 export const CLIENTS = 20
@@ -102,12 +104,13 @@ export async function measureProtection(
   await sendAll(port, WARM_UP, content)
   await sink.received(WARM_UP)
   const before = usageOf(pid).cpuSeconds
+  const busy = watchMachine()
   const started = performance.now()
   await sendAll(port, messages, content)
   await sink.received(WARM_UP + messages)
   const seconds = (performance.now() - started) / 1000
   const cpu = ((usageOf(pid).cpuSeconds - before) * 1e6) / messages
-  return { perSecond: messages / seconds, cpu }
+  return { perSecond: messages / seconds, cpu, busy: busy() }
 }
 
 /** The default envelope sender. */

@@ -107,6 +107,10 @@ async function compare(rate: RateName): Promise<void> {
           runs.map(({ cpuMs }) => cpuMs),
           2,
         )} ms of processor each`,
+        `machine ${spread(
+          runs.map(({ busy }) => busy * 100),
+          0,
+        )} % busy`,
         ...(name === 'iems' ? [] : [`iems/${name} ${spread(ratios, 2)}${aim ? ` (aim ${aim})` : ''}`]),
       ].join('   '),
     )
@@ -136,7 +140,10 @@ async function workers(): Promise<void> {
       `  ${name.padEnd(12)}${spread(perSecond(runs), 0)} messages/s   ${spread(
         runs.map(({ cpuMs }) => cpuMs),
         2,
-      )} ms of processor each`
+      )} ms of processor each   machine ${spread(
+        runs.map(({ busy }) => busy * 100),
+        0,
+      )} % busy`
     const ratios = two.map((run, round) => run.perSecond / (one[round]?.perSecond ?? Number.NaN))
     say(show('one worker', one))
     say(`${show('two workers', two)}   two/one ${spread(ratios, 2)}`)
