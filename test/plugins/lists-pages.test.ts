@@ -124,7 +124,7 @@ test(
     await see('list')
     await page.getByLabel('Your e-mail address', { exact: true }).fill('zoe@z.test')
     // A form that is sent at once comes from a program.
-    await new Promise((resolve) => setTimeout(resolve, 2100))
+    await here.clock.advance(2100)
     await page.getByRole('button', { name: 'Subscribe' }).click()
     await page.getByRole('status').waitFor()
     await see('asked')
@@ -137,7 +137,7 @@ test(
 
     await page.goto(here.base + PAGE)
     await page.getByLabel('Your e-mail address, for a link to your options').fill('zoe@z.test')
-    await new Promise((resolve) => setTimeout(resolve, 2100))
+    await here.clock.advance(2100)
     await page.getByRole('button', { name: 'Send the link' }).click()
     await page.getByRole('status').waitFor()
     await here.deliver()

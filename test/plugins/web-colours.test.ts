@@ -14,6 +14,7 @@ const PAIRS = [
   ['text', 'mark'],
   ['on-accent', 'accent'],
   ['on-accent', 'accent-hover'],
+  ['on-bad', 'bad-solid'],
 ] as const
 
 const css = readFileSync(new URL('../../plugins/web/app/ui/tokens.css', import.meta.url), 'utf8')
