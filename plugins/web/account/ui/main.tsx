@@ -1,15 +1,12 @@
 /**
  * The start: appearance and language, then the sign-in page or the account.
  */
-import { StrictMode, useCallback, useEffect, useState } from 'react'
-import { createRoot } from 'react-dom/client'
-import '../../app/ui/tokens.css'
-import '../../app/ui/kit.css'
-import '../../app/ui/login.css'
+import { useCallback, useEffect, useState } from 'react'
 import { startAppearance } from '../../app/ui/appearance.ts'
 import { ask, Refused } from '../../app/ui/ask.ts'
 import { startLanguage } from '../../app/ui/language.ts'
 import { Login } from '../../app/ui/login.tsx'
+import { mount } from '../../app/ui/mount.tsx'
 import './account.css'
 import { AccountApp } from './account-app.tsx'
 import type { Shown } from './context.ts'
@@ -42,10 +39,4 @@ const followAccount = await startLanguage({
   en: async () => (await import('./locales/en.ts')).texts,
   de: async () => (await import('./locales/de.ts')).texts,
 })
-const place = document.getElementById('app')
-if (place)
-  createRoot(place).render(
-    <StrictMode>
-      <Start />
-    </StrictMode>,
-  )
+mount(<Start />)

@@ -1,14 +1,11 @@
 /**
  * The start: appearance and language, then the sign-in or the administration.
  */
-import { lazy, StrictMode, Suspense, useCallback, useEffect, useState } from 'react'
-import { createRoot } from 'react-dom/client'
-import '../../app/ui/tokens.css'
-import '../../app/ui/kit.css'
-import '../../app/ui/login.css'
+import { lazy, Suspense, useCallback, useEffect, useState } from 'react'
 import { startAppearance } from '../../app/ui/appearance.ts'
 import { startLanguage } from '../../app/ui/language.ts'
 import { Login } from '../../app/ui/login.tsx'
+import { mount } from '../../app/ui/mount.tsx'
 import './admin.css'
 import { api, session } from './api.ts'
 import type { Me } from './shell.ts'
@@ -51,10 +48,4 @@ const followAccount = await startLanguage({
   en: async () => (await import('./locales/en.ts')).texts,
   de: async () => (await import('./locales/de.ts')).texts,
 })
-const place = document.getElementById('app')
-if (place)
-  createRoot(place).render(
-    <StrictMode>
-      <Start />
-    </StrictMode>,
-  )
+mount(<Start />)
