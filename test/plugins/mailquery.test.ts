@@ -136,6 +136,28 @@ test('emails are in the order asked for, and a thread may stand once', async (t)
   assert.deepEqual(threads.map(shape), [[1, [[2, []]]]])
 })
 
+test('messages are sorted by each order that is asked for, again and with new ones', async (t) => {
+  const kernel = await createMailKernel(t)
+  await append(kernel, 'INBOX', [
+    { name: 'b', received: 1000 },
+    { name: 'c', received: 3000 },
+    { name: 'a', received: 2000 },
+  ])
+  const inbox = await kernel.mailbox('ann')
+  type Order = Parameters<typeof kernel.query.sort>[0]['order']
+  const sorted = async (uids: readonly number[], ...order: Order) =>
+    (await kernel.query.sort({ mailbox: inbox, uids, order })).join(' ')
+  for (const _ of ['first', 'again']) {
+    assert.equal(await sorted([1, 2, 3], { by: 'subject' }), '3 1 2')
+    assert.equal(await sorted([1, 2, 3], { by: 'subject', isReverse: true }), '2 1 3')
+    assert.equal(await sorted([2, 3], { by: 'subject', isReverse: true }), '2 3')
+    assert.equal(await sorted([1, 2, 3], { by: 'cc' }, { by: 'received' }), '1 3 2')
+  }
+  await append(kernel, 'INBOX', [{ name: 'bb', received: 4000 }])
+  assert.equal(await sorted([1, 2, 3, 4], { by: 'cc' }, { by: 'received' }), '1 3 2 4')
+  assert.equal(await sorted([1, 2, 3, 4], { by: 'subject' }), '3 1 4 2')
+})
+
 test('a query that is asked again reads no entries, and knows what another kernel has changed', async (t) => {
   const clock = testClock()
   const store = memoryStore({ now: clock.now })

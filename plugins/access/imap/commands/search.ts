@@ -94,9 +94,9 @@ async function findAll(
 }
 
 function uidsIn(uids: Uids): Pick<Entry, 'uid' | 'modseq'>[] {
-  return uids.flatMap(([first, last]) =>
-    Array.from({ length: last - first + 1 }, (_, index) => ({ uid: first + index, modseq: 0 })),
-  )
+  const found: Pick<Entry, 'uid' | 'modseq'>[] = []
+  for (const [first, last] of uids) for (let uid = first; uid <= last; uid++) found.push({ uid, modseq: 0 })
+  return found
 }
 
 function asksModseq(key: SearchKey): boolean {
@@ -151,8 +151,7 @@ export const search: CommandDefinition = {
       const results = resultsOf(numbers, given, modseq)
       if (!(given.options.size === 1 && given.options.has('SAVE')))
         session.output.line(`* ESEARCH (TAG "${tag}")${isUid ? ' UID' : ''}${results}`)
-    } else
-      session.output.line(`* SEARCH${numbers.map((one) => ` ${one}`).join('')}${modseq ? ` (MODSEQ ${modseq})` : ''}`)
+    } else session.output.line(`* ${['SEARCH', ...numbers].join(' ')}${modseq ? ` (MODSEQ ${modseq})` : ''}`)
     return ok('SEARCH completed', code)
   },
 }
@@ -231,7 +230,7 @@ export const sort: CommandDefinition = {
     const sorted = await session.parts.query.sort({ ...watched(session, call.tag), uids, order })
     const numbers = sorted.map((uid) => (isUid ? uid : (view.numberOf(uid) as number)))
     const modseq = highestOf(found, key)
-    session.output.line(`* SORT${numbers.map((one) => ` ${one}`).join('')}${modseq ? ` (MODSEQ ${modseq})` : ''}`)
+    session.output.line(`* ${['SORT', ...numbers].join(' ')}${modseq ? ` (MODSEQ ${modseq})` : ''}`)
     return ok('SORT completed', code)
   },
 }

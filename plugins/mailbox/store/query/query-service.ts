@@ -45,10 +45,17 @@ export function createQuery(deps: QueryDeps): MailQueryApi {
   }
 }
 
+/** Kept until other messages or another order are asked for: clients that show page by page ask for it again and again. */
 async function sortMailbox(summaries: Summaries, query: MailboxSort): Promise<readonly number[]> {
+  const { mailbox, uids } = query
+  const order = JSON.stringify(query.order)
+  const known = summaries.sorted(mailbox, order, uids)
+  if (known) return known
   const all = await summaries.of(query)
-  const items = query.uids.map((item, index) => ({ item, sorted: all[index] as (typeof all)[number] }))
-  return sortBy(items, query.order, (a, b) => a - b)
+  const items = uids.map((item, index) => ({ item, sorted: all[index] as (typeof all)[number] }))
+  const sorted = sortBy(items, query.order, (a, b) => a - b)
+  summaries.keepSorted(mailbox, { order, uids, is: sorted })
+  return sorted
 }
 
 /** Kept until other messages are asked for: a mailbox that has not changed is threaded once. */
@@ -69,7 +76,7 @@ async function threadMailbox(summaries: Summaries, query: MailboxThreads): Promi
   )
   const pace = new Pace()
   const trees = algorithm === 'references' ? await byReferences(messages, () => pace.due()) : orderedSubject(messages)
-  summaries.keepThreads(mailbox, algorithm, { uids, trees })
+  summaries.keepThreads(mailbox, algorithm, { uids, is: trees })
   return trees
 }
 

@@ -37,13 +37,17 @@ export function sortBy<T>(
   order: readonly SortKey[],
   last: (a: T, b: T) => number,
 ): readonly T[] {
-  const rows = items.map(({ item, sorted }) => ({ item, values: order.map((key) => compared(key, sorted)) }))
-  rows.sort((a, b) => {
-    for (const [index, { isReverse }] of order.entries()) {
-      const [left, right] = [a.values[index] as Sortable, b.values[index] as Sortable]
-      if (left !== right) return (left < right ? -1 : 1) * (isReverse ? -1 : 1)
+  const columns = order.map((key) => items.map(({ sorted }) => compared(key, sorted)))
+  const signs = order.map(({ isReverse }) => (isReverse ? -1 : 1))
+  const itemAt = (index: number): T => (items[index] as { readonly item: T }).item
+  // With 5,000 items this runs 60,000 times.
+  const compare = (a: number, b: number): number => {
+    for (let key = 0; key < columns.length; key++) {
+      const column = columns[key] as Sortable[]
+      const [left, right] = [column[a] as Sortable, column[b] as Sortable]
+      if (left !== right) return (left < right ? -1 : 1) * (signs[key] as number)
     }
-    return last(a.item, b.item)
-  })
-  return rows.map(({ item }) => item)
+    return last(itemAt(a), itemAt(b))
+  }
+  return [...items.keys()].sort(compare).map(itemAt)
 }
