@@ -1,7 +1,7 @@
 /**
  * The values of FETCH: how each item is read and written.
  *
- * Invariants: content streams, whatever its size; only values that must be decoded to know their size are held in
+ * Invariants: large content streams; only small values, and those that must be decoded to know their size, are held in
  * memory.
  */
 import { gather } from 'iems/mime'
@@ -106,6 +106,7 @@ async function bodyValue(email: Email, item: Extract<FetchItem, { kind: 'body' }
     return octetsValue(label, chosenOf(header, section), partial)
   }
   const cut = cutTo(range, partial)
+  if (email.size <= IN_ONE_PIECE && !cut.within) return { name: label, octets: await email.read(cut) }
   return { name: label, size: cut.end - cut.start, open: () => email.open(cut) }
 }
 
@@ -119,6 +120,9 @@ function cutTo(range: PartRange, partial: Partial | undefined): PartRange {
   const from = Math.min(range.end, range.start + partial.start)
   return { ...range, start: from, end: Math.min(range.end, from + partial.length) }
 }
+
+/** Octets of an email whose parts are not streamed: it is in memory, which costs less. */
+const IN_ONE_PIECE = 65_536
 
 /** Maximum octets of a header from which fields are selected. */
 const HEADER_LIMIT = 1024 * 1024

@@ -215,10 +215,13 @@ interface ChangeDeps {
 
 function createChange({ account: at, first, below, layer, store, pools }: ChangeDeps): Change {
   let modseq: number | undefined
+  const writtenAt = (at: Key): Written | undefined => {
+    const name = nameOf(at)
+    return layer.written.get(name) ?? below.written.get(name)
+  }
   const change: Change = {
     async get<T>(at: Key) {
-      const name = nameOf(at)
-      const written = layer.written.get(name) ?? below.written.get(name)
+      const written = writtenAt(at)
       if (written) return written.value as T | undefined
       const value = await store.get(at)
       return value && decode<T>(value)
@@ -237,7 +240,7 @@ function createChange({ account: at, first, below, layer, store, pools }: Change
       }
       return modseq
     },
-    account: async () => (await change.get<AccountRecord>(at)) ?? first,
+    account: async () => (writtenAt(at)?.value as AccountRecord | undefined) ?? first,
     setAccount: (record) => change.put(at, record),
     poolUsage: async (pool) => pools.usage(pool, first, await change.account()),
     tell: (mailbox) => void layer.told.add(mailbox),

@@ -93,3 +93,5 @@ export function createDerived(store: Store, contents: ContentStore) {
 
   return { structure, known, keepDigests, digest }
 }
+
+export type Derived = ReturnType<typeof createDerived>

@@ -7,7 +7,6 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import {
-  type ByteRange,
   CONFLICT,
   type Content,
   type ContentState,
@@ -17,12 +16,12 @@ import {
   type Store,
   transact,
 } from 'iems'
-import { createSources, type EncodedBody, type MimePart, partBody, readFields, readText } from 'iems/mime'
 import type { Change } from './account-transactions.ts'
-import type { Email, PartRange } from './api.ts'
-import { createDerived } from './derived.ts'
-import { type DigestRecord, digestHeader, digestOf, readEnvelope, type SortKeys } from './digest.ts'
-import { HEADER_LIMIT, type Head, headerSizeOf } from './head.ts'
+import type { Email } from './api.ts'
+import { createDerived, type Derived } from './derived.ts'
+import { type DigestRecord, digestHeader, type SortKeys } from './digest.ts'
+import { StoredEmail, type StoredEmailDeps } from './email.ts'
+import type { Head } from './head.ts'
 import {
   type ContentRecord,
   contentKey,
@@ -72,18 +71,6 @@ export function addAppended(change: Change, staged: StagedContent, digest: Head[
   return emailId(base, APPENDED)
 }
 
-/** Octets of an email that is read at once and kept with it, because most readers look at several parts of it. */
-const IN_ONE_PIECE = 65_536
-
-/** Content with lines above it. */
-function below(lines: string, { edits, size, ...stored }: Content): Content {
-  return { ...stored, edits: { ...edits, prefix: lines + edits.prefix }, size: size + Buffer.byteLength(lines) }
-}
-
-async function* inOnePiece(read: () => Promise<Buffer>): AsyncGenerator<Buffer> {
-  yield await read()
-}
-
 export interface EmailsDeps {
   readonly store: Store
   readonly contents: ContentStore
@@ -91,63 +78,27 @@ export interface EmailsDeps {
 
 export class Emails {
   readonly #deps: EmailsDeps
-  readonly #derived
+  readonly #derived: Derived
+  readonly #ofEmails: StoredEmailDeps
 
   constructor(deps: EmailsDeps) {
     this.#deps = deps
     this.#derived = createDerived(deps.store, deps.contents)
+    this.#ofEmails = { contents: deps.contents, derived: this.#derived }
   }
 
   async email(id: string): Promise<Email | undefined> {
     const { base, tag } = readEmailId(id)
-    const [lines, kept] = await Promise.all([this.#top(base, tag), this.#deps.store.get(contentKey(base))])
+    const content = this.#deps.store.get(contentKey(base))
+    // Appended content is one email's, without lines.
+    const [kept, lines] = tag === APPENDED ? [await content, ''] : await Promise.all([content, this.#top(base, tag)])
     if (lines === undefined || !kept) return undefined
     const body = decode<ContentRecord>(kept).content
-    const content = below(lines, body)
-    const all = { start: 0, end: content.size }
-    let whole: Promise<Buffer> | undefined
-    const read = async (range: ByteRange): Promise<Buffer> => {
-      if (content.size > IN_ONE_PIECE) return this.#deps.contents.read(content, range)
-      whole ??= this.#deps.contents.read(content, all)
-      return (await whole).subarray(range.start, range.end)
-    }
-    const open = (range?: PartRange): AsyncIterable<Uint8Array> => {
-      if (range?.within) return createSources(one)(range).open(range)
-      return content.size > IN_ONE_PIECE
-        ? this.#deps.contents.open(content, range)
-        : inOnePiece(() => read(range ?? all))
-    }
-    let structure: Promise<MimePart> | undefined
-    const structured = () => {
-      structure ??= this.#derived.structure(base, body).then((part) => shift(part, content.size - body.size))
-      return structure
-    }
-    const headerSize = headerSizeOf(content)
-    let header: ReturnType<Email['header']> | undefined
-    const one: Email = {
-      id,
-      size: content.size,
-      headerSize,
-      open,
-      read,
-      header: () => {
-        header ??= headerSize < HEADER_LIMIT ? read({ start: 0, end: headerSize }) : Promise.resolve(undefined)
-        return header
-      },
-      structure: structured,
-      decoded: (part) => partBody(createSources(one)(part), part),
-      field: async (name) => readFields((await one.header()) ?? Buffer.alloc(0)).last(name),
-      text: async (most) => readText(one, await structured(), most),
-      envelope: async () => (await this.#derived.known(base))?.envelope ?? readEnvelope(one),
-      digest: async () => digestOf(await this.#derived.digest(base, one)),
-      preview: async () => (await this.#derived.digest(base, one)).body.preview,
-    }
-    return one
+    return new StoredEmail(this.#ofEmails, { id, base, lines, body })
   }
 
-  /** The lines above the content; undefined for an unknown email. Appended content is one email's, without lines. */
+  /** A recipient's lines above the content; undefined for an unknown email. */
   async #top(base: string, tag: string): Promise<string | undefined> {
-    if (tag === APPENDED) return ''
     const record = await this.#deps.store.get(emailKey(base, tag))
     return record && decode<EmailRecord>(record).top
   }
@@ -211,21 +162,4 @@ export class Emails {
       free: [{ blob, owner: base }],
     })
   }
-}
-
-/** The structure with all offsets shifted. */
-function shift(part: MimePart, by: number): MimePart {
-  if (by === 0) return part
-  const { within, header, body, end } = part
-  // Offsets inside an encoded message refer to its decoded body.
-  const moved = within
-    ? { ...part, within: shiftEncoded(within, by) }
-    : { ...part, header: header + by, body: body + by, end: end + by }
-  return part.parts ? { ...moved, parts: part.parts.map((one) => shift(one, by)) } : moved
-}
-
-function shiftEncoded(encoded: EncodedBody, by: number): EncodedBody {
-  return encoded.within
-    ? { ...encoded, within: shiftEncoded(encoded.within, by) }
-    : { ...encoded, body: encoded.body + by, end: encoded.end + by }
 }
