@@ -254,9 +254,10 @@ export function sharedOrigin(content: StoredContent): Origin {
   return 'blob' in content ? { blob: content.blob, checks: [], ops: [], isHeld: true } : originIn(content)
 }
 
-async function headerSizeOf({ size, open }: Body): Promise<number> {
+async function headerSizeOf(body: Body): Promise<number> {
+  const { size } = body
   const scanner = createHeaderScanner()
-  for await (const chunk of open({ start: 0, end: Math.min(size, HEADER_LIMIT) })) {
+  for await (const chunk of body.open({ start: 0, end: Math.min(size, HEADER_LIMIT) })) {
     const end = scanner.push(chunk)
     if (end) return end.body
   }

@@ -120,9 +120,10 @@ export function createCommands({ name, options, queue, links }: CommandsDeps): R
       reads: true,
       writes: true,
       async *run({ values, input }): AsyncGenerator<CommandOutput> {
-        for await (const { path, facts, open } of filesOf(values.message, input)) {
+        for await (const file of filesOf(values.message, input)) {
+          const { path, facts } = file
           if (path !== values.attachment && facts.name !== values.attachment) continue
-          for await (const bytes of open()) yield { bytes }
+          for await (const bytes of file.open()) yield { bytes }
           yield { text: escapeLine(`saved ${path} "${baseName(facts.name)}"`) }
           return
         }
