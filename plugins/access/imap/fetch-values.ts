@@ -5,7 +5,7 @@
  * memory.
  */
 import { gather } from 'iems/mime'
-import type { Email, Entry, PartRange } from '../../mailbox/store/api.ts'
+import { type Email, type Entry, IN_ONE_PIECE, type PartRange } from '../../mailbox/store/api.ts'
 import type { CommandContext } from './context.ts'
 import { type FetchItem, formatSection, type Partial, type Section } from './grammar/fetch.ts'
 import { chooseFields, findPart, rangeOf } from './sections.ts'
@@ -106,6 +106,7 @@ async function bodyValue(email: Email, item: Extract<FetchItem, { kind: 'body' }
     return octetsValue(label, chosenOf(header, section), partial)
   }
   const cut = cutTo(range, partial)
+  // It is in memory already, where a stream costs more.
   if (email.size <= IN_ONE_PIECE && !cut.within) return { name: label, octets: await email.read(cut) }
   return { name: label, size: cut.end - cut.start, open: () => email.open(cut) }
 }
@@ -120,9 +121,6 @@ function cutTo(range: PartRange, partial: Partial | undefined): PartRange {
   const from = Math.min(range.end, range.start + partial.start)
   return { ...range, start: from, end: Math.min(range.end, from + partial.length) }
 }
-
-/** Octets of an email whose parts are not streamed: it is in memory, which costs less. */
-const IN_ONE_PIECE = 65_536
 
 /** Maximum octets of a header from which fields are selected. */
 const HEADER_LIMIT = 1024 * 1024

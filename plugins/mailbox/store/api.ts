@@ -21,6 +21,9 @@ export type * from './contract/message.ts'
 export * from './contract/query.ts'
 export { levelsAbove } from './names.ts'
 
+/** Octets of an email that is read at once and kept while it is in use, because most readers look at several parts of it. */
+export const IN_ONE_PIECE = 65_536
+
 // --- the service -----------------------------------------------------------------------------
 
 export interface MailStoreApi {

@@ -5,13 +5,10 @@
  */
 import type { ByteRange, Content, ContentStore } from 'iems'
 import { createSources, type EncodedBody, type MimePart, partBody, readFields, readText } from 'iems/mime'
-import type { Digest, Email, PartRange } from './api.ts'
+import { type Digest, type Email, IN_ONE_PIECE, type PartRange } from './api.ts'
 import type { Derived } from './derived.ts'
 import { digestOf, readEnvelope } from './digest.ts'
 import { HEADER_LIMIT, headerSizeOf } from './head.ts'
-
-/** Octets of an email that is read at once and kept with it, because most readers look at several parts of it. */
-const IN_ONE_PIECE = 65_536
 
 export interface StoredEmailDeps {
   readonly contents: ContentStore

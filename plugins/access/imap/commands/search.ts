@@ -151,7 +151,7 @@ export const search: CommandDefinition = {
       const results = resultsOf(numbers, given, modseq)
       if (!(given.options.size === 1 && given.options.has('SAVE')))
         session.output.line(`* ESEARCH (TAG "${tag}")${isUid ? ' UID' : ''}${results}`)
-    } else session.output.line(`* ${['SEARCH', ...numbers].join(' ')}${modseq ? ` (MODSEQ ${modseq})` : ''}`)
+    } else session.output.line(listLine('SEARCH', numbers, modseq))
     return ok('SEARCH completed', code)
   },
 }
@@ -177,6 +177,21 @@ function resultsOf(numbers: readonly number[], { options, partial }: Returning, 
   }
   if (modseq !== undefined) words.push(`MODSEQ ${modseq}`)
   return words.map((word) => ` ${word}`).join('')
+}
+
+/** The charset and the search keys with which SORT and THREAD end; undefined for an unknown charset. */
+function readCriteria(cursor: Cursor): SearchKey | undefined {
+  cursor.space()
+  const decode = decoderOf(cursor.astring())
+  if (!decode) return undefined
+  cursor.space()
+  const key = readSearch(cursor, decode)
+  cursor.end()
+  return key
+}
+
+function listLine(name: 'SEARCH' | 'SORT', numbers: readonly number[], modseq: number | undefined): string {
+  return `* ${[name, ...numbers].join(' ')}${modseq ? ` (MODSEQ ${modseq})` : ''}`
 }
 
 /** Options of every query of this session. */
@@ -217,20 +232,15 @@ export const sort: CommandDefinition = {
     const view = session.view as View
     cursor.space()
     const order = cursor.list(() => readOrder(cursor))
-    cursor.space()
-    const decode = decoderOf(cursor.astring())
-    if (!decode) return BAD_CHARSET
-    cursor.space()
-    const key = readSearch(cursor, decode)
-    cursor.end()
+    const key = readCriteria(cursor)
+    if (!key) return BAD_CHARSET
     const result = await findAll(session, call, key)
     if ('status' in result) return result
     const { found, code } = result
     const uids = found.map(({ uid }) => uid)
     const sorted = await session.parts.query.sort({ ...watched(session, call.tag), uids, order })
     const numbers = sorted.map((uid) => (isUid ? uid : (view.numberOf(uid) as number)))
-    const modseq = highestOf(found, key)
-    session.output.line(`* ${['SORT', ...numbers].join(' ')}${modseq ? ` (MODSEQ ${modseq})` : ''}`)
+    session.output.line(listLine('SORT', numbers, highestOf(found, key)))
     return ok('SORT completed', code)
   },
 }
@@ -247,12 +257,8 @@ export const thread: CommandDefinition = {
     cursor.space()
     const algorithm = cursor.atom().toUpperCase()
     if (algorithm !== 'REFERENCES' && algorithm !== 'ORDEREDSUBJECT') cursor.fail('a known algorithm')
-    cursor.space()
-    const decode = decoderOf(cursor.astring())
-    if (!decode) return BAD_CHARSET
-    cursor.space()
-    const key = readSearch(cursor, decode)
-    cursor.end()
+    const key = readCriteria(cursor)
+    if (!key) return BAD_CHARSET
     const result = await findAll(session, call, key)
     if ('status' in result) return result
     const { found, code } = result
