@@ -11,3 +11,10 @@ export function spread(values: readonly number[], digits: number): string {
   const [low, high] = [Math.min(...values), Math.max(...values)]
   return `${median(values).toFixed(digits)} (${low.toFixed(digits)}–${high.toFixed(digits)})`
 }
+
+/** The same of shares, in per cent: `78 (75–80) %`. */
+export const percent = (shares: readonly number[]): string =>
+  `${spread(
+    shares.map((share) => share * 100),
+    0,
+  )} %`

@@ -2,7 +2,7 @@
  * What the plugins of protection cost, alone, together, and together in two threads.
  */
 import type { Scope } from 'iems/testing'
-import { median, spread } from './figures.ts'
+import { median, percent, spread } from './figures.ts'
 import { measureProtection, measureRspamd, PROTECTIONS, type SeenProtection, TWO_WORKERS } from './protection.ts'
 
 interface Report {
@@ -29,12 +29,8 @@ export async function reportProtection({ rounds, messages, say, scoped }: Report
       name === 'none'
         ? `${bare.toFixed(0)} µs of processor each`
         : `${cost.toFixed(0)} µs more, ${(100 * share).toFixed(0)} % of the bare rate${aim}`
-    say(
-      `  ${name.padEnd(17)}${spread(rates, 0)} messages/s   ${than}; machine ${spread(
-        runs.map(({ busy }) => busy * 100),
-        0,
-      )} % busy`,
-    )
+    const busy = percent(runs.map((run) => run.busy))
+    say(`  ${name.padEnd(17)}${spread(rates, 0)} messages/s   ${than}; machine ${busy} busy`)
   }
   const rspamd = await scoped((scope) => measureRspamd(scope, 500))
   if (rspamd !== undefined)

@@ -17,7 +17,7 @@ import { whyNoSlapd } from '../support/slapd.ts'
 import { CONTENT_PLUGINS, LETTERS, measureContent, measureLargeContent, type SeenContent } from './content.ts'
 import { measureDirectory } from './directory.ts'
 import { fsyncsPerSecond } from './disk.ts'
-import { median, spread } from './figures.ts'
+import { median, percent, spread } from './figures.ts'
 import { installHaraka } from './haraka.ts'
 import { reportImap } from './imap.ts'
 import { reportJmap } from './jmap.ts'
@@ -107,20 +107,12 @@ async function compare(rate: RateName): Promise<void> {
           runs.map(({ cpuMs }) => cpuMs),
           2,
         )} ms of processor each`,
-        `machine ${spread(
-          runs.map(({ busy }) => busy * 100),
-          0,
-        )} % busy`,
+        `machine ${percent(runs.map(({ busy }) => busy))} busy`,
         ...(name === 'iems' ? [] : [`iems/${name} ${spread(ratios, 2)}${aim ? ` (aim ${aim})` : ''}`]),
       ].join('   '),
     )
   }
-  say(
-    `  the machine was idle before the runs: ${spread(
-      idle.map((share) => share * 100),
-      0,
-    )} %`,
-  )
+  say(`  the machine was idle before the runs: ${percent(idle)}`)
   report[rate] = { runs: Object.fromEntries(seen), idle }
 }
 
@@ -140,19 +132,11 @@ async function workers(): Promise<void> {
       `  ${name.padEnd(12)}${spread(perSecond(runs), 0)} messages/s   ${spread(
         runs.map(({ cpuMs }) => cpuMs),
         2,
-      )} ms of processor each   machine ${spread(
-        runs.map(({ busy }) => busy * 100),
-        0,
-      )} % busy`
+      )} ms of processor each   machine ${percent(runs.map(({ busy }) => busy))} busy`
     const ratios = two.map((run, round) => run.perSecond / (one[round]?.perSecond ?? Number.NaN))
     say(show('one worker', one))
     say(`${show('two workers', two)}   two/one ${spread(ratios, 2)}`)
-    say(
-      `  the machine was idle before the rounds: ${spread(
-        idle.map((share) => share * 100),
-        0,
-      )} %`,
-    )
+    say(`  the machine was idle before the rounds: ${percent(idle)}`)
     report[`workers ${rate}`] = { one, two, idle }
   }
 }

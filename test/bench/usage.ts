@@ -70,8 +70,8 @@ export async function idleShare(): Promise<number> {
 }
 
 /**
- * Returns a function that tells which share of the machine's processors has been busy since. One worker that keeps 80 %
- * of them busy, its clients included, leaves room for at most 1.25 times as much.
+ * Starts to measure the load of the machine. The returned function returns the share of its processors that was busy
+ * since then. If a server and its clients keep 80 % busy, two servers are at most 1.25 times as fast.
  */
 export function watchMachine(): () => number {
   const before = machine()
